@@ -9,10 +9,12 @@ the database does not extend this head, it raises an error and repairs nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from audit import tree
 from audit.cosigning import Cosigners
@@ -95,6 +97,23 @@ class Sequencer:
         Raises Rollback, Fork, HeadMissing, OriginChanged, Mismatch (the rows do not give the signed
         root), UnknownKey, BadSignature or Malformed. Nothing is repaired.
         """
+        # Before the rows: the file follows them, so what it has must be in them.
+        kept = self._head.read()
+        with self._one_snapshot():
+            size = self._load(kept)
+        logger.info("the log %s goes on from size %s", self.origin, size)
+
+    @contextmanager
+    def _one_snapshot(self) -> Iterator[None]:
+        """Read rows of one moment: where its lock was taken, another sequencer may add some."""
+        idle = self._connection.info.transaction_status == TransactionStatus.IDLE
+        with self._connection.transaction():
+            if idle:  # else inside an open transaction (tests)
+                self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
+
+    def _load(self, kept: str | None) -> int:
+        """Load and check the rows; return the size."""
         (row,) = self._query("SELECT coalesce(max(idx) + 1, 0), count(*) FROM audit.leaf")
         size, count = int(row[0]), int(row[1])
         newest = self._query(_NEWEST)
@@ -106,13 +125,12 @@ class Sequencer:
         root = self.growth.root()
         if tree_root(reader, size) != root:
             raise Mismatch("the stored nodes do not agree with the stored leaves")
-        self._check_head(newest[0][1] if newest else None, size, root)
+        self._check_head(kept, newest[0][1] if newest else None, size, root)
         listed = self._query("SELECT coalesce(max(idx) + 1, 0) FROM audit.search")
         self._listed = int(listed[0][0])
-        logger.info("the log %s goes on from size %s", self.origin, size)
+        return size
 
-    def _check_head(self, note: str | None, size: int, root: bytes) -> None:
-        kept = self._head.read()
+    def _check_head(self, kept: str | None, note: str | None, size: int, root: bytes) -> None:
         keys = [signer.vkey for signer in self._signers]
         held = opened(kept, keys, verify) if kept is not None else None
         if note is None:

@@ -17,8 +17,11 @@ import psycopg
 import pytest
 from django.db import connection
 
+from audit import signing
+from audit.sequencer import Sequencer
 from audit.serving import LOCK
 from audit.tlog.checkpoint import opened
+from audit.tlog.head import HeadFile
 from audit.tlog.merkle import leaf_hash, root_of
 from audit.verifying import verify
 from tests.domain import record
@@ -50,8 +53,6 @@ def until(condition: Callable[[], bool], what: str) -> None:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a sequencer process; all are killed at the end."""
-    from audit import signing
-
     secret, vkey = signing.generate(record.ORIGIN)
     key = tmp_path / "key"
     key.write_text(secret)
@@ -243,6 +244,35 @@ def test_a43_a_lock_that_another_login_holds_does_not_stop_it(
     check(db, (tmp_path / "vkey").read_text())
 
 
+def test_one_that_starts_while_another_adds_leaves_reads_rows_of_one_moment(
+    db: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    """Count and newest head are two statements; the other commits a leaf between them."""
+    secret, _ = signing.generate(record.ORIGIN)
+    key = tmp_path / "key"
+    key.write_text(secret)
+    key.chmod(0o400)
+    signers = [signing.load(f"file:{key}")]
+    head = HeadFile(tmp_path / "head")
+    write(2)
+    with psycopg.connect(url("hitl_sequencer"), autocommit=True) as other:
+        adding = Sequencer(other, signers, head)
+        adding.start()
+        adding.drain()
+
+        class Interrupted(Sequencer):
+            def _query(self, *asked: Any) -> list[tuple[Any, ...]]:
+                found = super()._query(*asked)
+                if "audit.leaf" in asked[0]:
+                    write(1)
+                    adding.drain()
+                return found
+
+        starting = Interrupted(db, signers, head)
+        starting.start()
+        assert starting.growth.size < adding.growth.size == leaves(db)
+
+
 def test_a_paused_sequencer_that_lost_its_lock_writes_nothing(
     start: Start, db: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
@@ -282,8 +312,6 @@ def test_a50_it_refuses_a_restored_database_and_says_so(
     first.send_signal(signal.SIGTERM)
     assert first.wait(PATIENCE_S) == 0
     # The head file is ahead of the restored database.
-    from audit import signing
-
     signer = signing.load(f"file:{tmp_path / 'key'}")
     text = Checkpoint(record.ORIGIN, 50, bytes(32)).text()
     HeadFile(tmp_path / "head").write(Note(text, (signer.line(text),)).dump())
