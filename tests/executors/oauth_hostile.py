@@ -60,9 +60,12 @@ class Hostile:
                 asked += connection.recv(65536)
             head, _, body = asked.partition(b"\r\n\r\n")
             length = next(
-                int(line.split(b":")[1])
-                for line in head.lower().split(b"\r\n")
-                if line.startswith(b"content-length")
+                (
+                    int(line.split(b":")[1])
+                    for line in head.lower().split(b"\r\n")
+                    if line.startswith(b"content-length")
+                ),
+                0,
             )
             while len(body) < length:
                 body += connection.recv(65536)
