@@ -28,10 +28,11 @@ from remediation.executors.github_steps import GithubStep
 from remediation.executors.libraries import REQUESTS
 
 RIGHT = "organization_personal_access_tokens"
+MOST_NAMES = 50
 _KINDS = ("organization", "repository", "other")
 _SHOWN = (
-    "owner", "token_name", "permissions", "repository_selection", "granted", "expires", "expired",
-    "last_used",
+    "owner", "token_name", "permissions", "repository_selection", "repositories", "granted",
+    "expires", "expired", "last_used",
 )  # fmt: skip
 
 
@@ -51,7 +52,9 @@ class RevokeToken(GithubStep):
             if len(found) > 1:
                 raise TargetUnobservable("GitHub: the token has more than one grant")
             state: dict[str, Json] = {"grant": calls.number(found[0]) if found else ""}
-            shown = _shown(found[0]) if found else dict.fromkeys(_SHOWN)
+            shown: dict[str, Json] = dict.fromkeys(_SHOWN)
+            if found:
+                shown = {**_shown(found[0]), "repositories": _reached(github, step, found[0])}
             return Observation(True, state, shown, at.simulated)
 
     def precheck(self, step: Step, observation: Observation) -> None:
@@ -80,6 +83,18 @@ class RevokeToken(GithubStep):
 
 def _grants(step: Step) -> str:
     return f"/orgs/{calls.segment(step.target.fields['org'])}/personal-access-tokens"
+
+
+def _reached(github: calls.Reading, step: Step, grant: Object) -> list[Json]:
+    """Return the repositories that a token was given; [] if they were not chosen one by one."""
+    if calls.text(grant, "repository_selection") != "subset":
+        return []
+    listed = github.pages(f"{_grants(step)}/{calls.number(grant)}/repositories")
+    if listed is None:
+        raise TargetUnobservable("GitHub: the grant is not there any more")
+    names = sorted(calls.text(one, "full_name") for one in listed)
+    more = len(names) - MOST_NAMES
+    return [*names[:MOST_NAMES], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _shown(grant: Object) -> dict[str, Json]:

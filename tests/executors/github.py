@@ -97,6 +97,7 @@ class GithubWorld(World):
     def add_grant(self) -> Grant:
         may = {"repository": {"contents": "write"}, "organization": {"members": "read"}}
         made = Grant("ann", "laptop", f"github_pat_{uuid4().hex}", may, last_used=now())
+        made.selection, made.repositories = "subset", (self.repository,)
         self.org.grants[made.id] = made
         return made
 

@@ -261,6 +261,7 @@ def test_what_people_see_before_they_decide(worlds: dict[str, GithubWorld]) -> N
         "organization members: read",
         "repository contents: write",
     ]
+    assert token.shown["repositories"] == [f"{ORG}/{worlds[REVOKE].repository}"]
     assert (token.shown["owner"], token.shown["expired"]) == ("ann", False)
     for world in worlds.values():
         assert run_traces(world.step, world.targets())
@@ -309,6 +310,17 @@ def test_a_server_that_does_not_know_the_question_for_one_token_is_read_whole(
     assert run_observe(world.step, world.targets()).state == {"grant": str(world.grant.id)}
     for each in others:
         del world.org.grants[each.id]
+
+
+def test_a_token_that_reaches_many_repositories_is_shown_with_some(
+    worlds: dict[str, GithubWorld],
+) -> None:
+    world = worlds[REVOKE]
+    world.grant.repositories = tuple(f"r{number:03}" for number in range(130))
+    names = run_observe(world.step, world.targets()).shown["repositories"]
+    assert isinstance(names, list) and (len(names), names[-1]) == (51, "and 80 more")
+    world.grant.selection = "all"
+    assert run_observe(world.step, world.targets()).shown["repositories"] == []
 
 
 def test_the_workers_own_apps_are_known_as_such(worlds: dict[str, GithubWorld]) -> None:

@@ -26,6 +26,7 @@ from hitlportal.demo.servers.github_state import (
     Object,
     Organisation,
     now,
+    repository,
 )
 
 LIFE_SECONDS, MOST_JWT_SECONDS = 3600, 600
@@ -145,16 +146,24 @@ class Api:
                 return self._token(self._installation(who, number), request.body or {})
             case ((("PUT" | "DELETE") as method), ["app", "installations", number, "suspended"]):
                 return self._suspend(self._installation(who, number), method == "PUT", who)
-            case "GET", ["orgs", org]:
+            case _, ["orgs", org, *rest]:
+                return self._of_organisation(request, who, org, rest)
+            case method, ["repos", org, name, "keys", *rest]:
+                return self._keys(request, who, org, name, [method, *rest])
+        raise Refusal(*NOT_FOUND)
+
+    def _of_organisation(self, request: Request, who: Caller, org: str, parts: list[str]) -> Answer:
+        match request.method, parts:
+            case "GET", []:
                 return Answer(200, self._organisation(org).shown())
-            case "GET", ["orgs", org, "installations"]:
+            case "GET", ["installations"]:
                 return self._installations(request, self._may(who, org, _ORG_ADMIN, "read"))
-            case "GET", ["orgs", org, "personal-access-tokens"]:
+            case "GET", ["personal-access-tokens"]:
                 return _grants(request, self._may(who, org, _TOKENS, "read"))
-            case "POST", ["orgs", org, "personal-access-tokens", number]:
+            case "GET", ["personal-access-tokens", number, "repositories"]:
+                return _reached(request, self._may(who, org, _TOKENS, "read"), number)
+            case "POST", ["personal-access-tokens", number]:
                 return _revoke(self._may(who, org, _TOKENS, "write"), number, request.body, who)
-            case method, ["repos", org, repository, "keys", *rest]:
-                return self._keys(request, who, org, repository, [method, *rest])
         raise Refusal(*NOT_FOUND)
 
     def _own(self, who: Caller) -> App:
@@ -223,13 +232,11 @@ class Api:
         body = {"total_count": len(found), "installations": page.body}
         return Answer(200, body, page.headers)
 
-    def _keys(
-        self, request: Request, who: Caller, name: str, repository: str, asked: list[str]
-    ) -> Answer:
+    def _keys(self, request: Request, who: Caller, at: str, name: str, asked: list[str]) -> Answer:
         level = "read" if asked[0] == "GET" else "write"
-        org = self._may(who, name, "administration", level)
-        keys = org.repositories.get(repository.lower())
-        if keys is None or repository.lower() not in (who.repositories or ()):
+        org = self._may(who, at, "administration", level)
+        keys = org.repositories.get(name.lower())
+        if keys is None or name.lower() not in (who.repositories or ()):
             raise Refusal(*NOT_FOUND)
         if asked == ["GET"]:
             return _paged(request, [*keys.values()])
@@ -251,6 +258,13 @@ def _grants(request: Request, org: Organisation) -> Answer:
     wanted = request.query.get("token_id", "")
     found = [one for one in org.grants.values() if wanted in ("", str(one.token_id))]
     return _paged(request, [one.shown() for one in found])
+
+
+def _reached(request: Request, org: Organisation, number: str) -> Answer:
+    found = org.grants.get(int(number)) if number.isdigit() else None
+    if found is None:
+        raise Refusal(*NOT_FOUND)
+    return _paged(request, [repository(org.login, name) for name in found.repositories])
 
 
 def _revoke(org: Organisation, number: str, body: Any, who: Caller) -> Answer:

@@ -20,6 +20,16 @@ _ORG_URLS = (
     "url", "repos_url", "events_url", "hooks_url", "issues_url", "members_url",
     "public_members_url", "avatar_url", "html_url",
 )  # fmt: skip
+_REPOSITORY_URLS = (
+    "archive_url", "assignees_url", "blobs_url", "branches_url", "collaborators_url",
+    "comments_url", "commits_url", "compare_url", "contents_url", "contributors_url",
+    "deployments_url", "downloads_url", "events_url", "forks_url", "git_commits_url",
+    "git_refs_url", "git_tags_url", "hooks_url", "html_url", "issue_comment_url",
+    "issue_events_url", "issues_url", "keys_url", "labels_url", "languages_url", "merges_url",
+    "milestones_url", "notifications_url", "pulls_url", "releases_url", "stargazers_url",
+    "statuses_url", "subscribers_url", "subscription_url", "tags_url", "teams_url", "trees_url",
+    "url",
+)  # fmt: skip
 AT = "https://github.example/"
 _numbers = itertools.count(50_000_001)
 
@@ -92,6 +102,8 @@ class Grant:
     text: str
     permissions: dict[str, dict[str, str]]
     selection: str = "all"
+    # The chosen ones, for the selection "subset".
+    repositories: tuple[str, ...] = ()
     expires: str | None = None
     expired: bool = False
     last_used: str | None = None
@@ -145,6 +157,15 @@ def user(login: str, kind: str = "User") -> Object:
     return {
         **urls, "login": login, "id": int(_node(login)[:6], 16), "node_id": _node(login),
         "gravatar_id": "", "type": kind, "site_admin": False,
+    }  # fmt: skip
+
+
+def repository(org: str, name: str) -> Object:
+    urls = {each: f"{AT}repos/{org}/{name}/{each}" for each in _REPOSITORY_URLS}
+    return {
+        **urls, "id": int(_node(name)[:6], 16), "node_id": _node(name), "name": name,
+        "full_name": f"{org}/{name}", "owner": user(org, "Organization"), "private": True,
+        "description": None, "fork": False,
     }  # fmt: skip
 
 

@@ -43,7 +43,7 @@ PROVIDER = Provider(
             "grant": pgettext("field of an observation", "grant"),
             "owner": pgettext("field of an observation", "owner"),
             "token_name": pgettext("field of an observation", "name of the token"),
-            "repository_selection": pgettext("field of an observation", "repositories"),
+            "repository_selection": pgettext("field of an observation", "which repositories"),
             "granted": pgettext("field of an observation", "granted"),
             "expires": pgettext("field of an observation", "expires"),
             "expired": pgettext("field of an observation", "expired"),

@@ -24,6 +24,7 @@ TOKEN = TargetSpec(
         "token_name",
         "permissions",
         "repository_selection",
+        "repositories",
         "granted",
         "expires",
         "expired",
@@ -42,6 +43,7 @@ TOKEN = TargetSpec(
             absent=gettext_noop("GitHub knows no use of it."),
             unknown=gettext_noop("GitHub does not say when it was last used."),
         ),
+        Live("repositories", present=gettext_noop("It reaches these repositories:")),
         Live("permissions", present=gettext_noop("It may do this in the organisation:")),
     ),
     no_secret_compared=gettext_noop(
