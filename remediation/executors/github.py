@@ -31,8 +31,8 @@ RIGHT = "organization_personal_access_tokens"
 MOST_NAMES = 50
 _KINDS = ("organization", "repository", "other")
 _SHOWN = (
-    "owner", "token_name", "permissions", "repository_selection", "repositories", "granted",
-    "expires", "expired", "last_used",
+    "owner", "token_name", "permissions", "repository_selection", "repositories", "given",
+    "expires", "is_expired", "last_used",
 )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ class RevokeToken(GithubStep):
     no_way_back = "the token's owner has to ask for access again, and the organisation to give it"
 
     def _look(self, at: Organisation, step: Step) -> Observation:
-        token = step.target.fields["token_id"]
+        token = step.target.fields["token"]
         with calls.reading(at, RIGHT) as github:
             listed = github.pages(_grants(step), token_id=token)
             if listed is None:
@@ -107,9 +107,9 @@ def _shown(grant: Object) -> dict[str, Json]:
         "token_name": calls.text(grant, "token_name"),
         "permissions": calls.rights(levels),
         "repository_selection": calls.text(grant, "repository_selection"),
-        "granted": calls.moment(grant, "access_granted_at"),
+        "given": calls.moment(grant, "access_granted_at"),
         "expires": calls.moment(grant, "token_expires_at"),
-        "expired": calls.truth(grant, "token_expired"),
+        "is_expired": calls.truth(grant, "token_expired"),
         "last_used": calls.moment(grant, "token_last_used_at"),
     }
 

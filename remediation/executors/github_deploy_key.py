@@ -51,7 +51,7 @@ class DeleteKey(GithubStep):
                 raise TargetUnobservable("GitHub: the key and the list of keys do not agree")
             others = sorted(_said(each) for name, each in held.items() if name != key_id)
             shown: dict[str, Json] = dict.fromkeys(_SHOWN) if one is None else _shown(one)
-            shown["other_keys"] = [*others[:MOST_OTHERS]]
+            shown["other_deploy_keys"] = [*others[:MOST_OTHERS]]
             state: dict[str, Json] = {"status": DELETED if one is None else IN_FORCE}
             return Observation(True, state, shown, at.simulated)
 

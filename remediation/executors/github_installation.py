@@ -100,7 +100,7 @@ def _shown(one: Object, at: Organisation, step: Step) -> dict[str, Json]:
     return {
         "app_key": step.target.fields["app"] in at.apps,
         "created": calls.moment(one, "created_at"),
-        "changed": calls.moment(one, "updated_at"),
+        "updated": calls.moment(one, "updated_at"),
         "events": [str(name)[: calls.MOST_TEXT] for name in one["events"]],
         "suspended_at": calls.moment(one, "suspended_at"),
         "suspended_by": calls.text(by, "login") if isinstance(by, dict) else "",

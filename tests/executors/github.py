@@ -120,7 +120,7 @@ class GithubWorld(World):
         if ".app_installation." in self.action:
             more = {"app": BOT, "installation_id": str(self.bot.id)}
             return {"kind": "github.app_installation", **found, **more}
-        more = {"token_id": str(self.grant.token_id)}
+        more = {"token": str(self.grant.token_id)}
         return {"kind": "github.fine_grained_token", **found, **more}
 
     @property

@@ -251,7 +251,7 @@ def test_an_app_whose_key_the_worker_has_not_is_refused_in_words(
 def test_what_people_see_before_they_decide(worlds: dict[str, GithubWorld]) -> None:
     key = run_observe(worlds[DELETE].step, worlds[DELETE].targets())
     assert key.state == {"status": "in force"} and key.simulated
-    assert key.shown["other_keys"] == [f"{worlds[DELETE].other_key} mirror (reads)"]
+    assert key.shown["other_deploy_keys"] == [f"{worlds[DELETE].other_key} mirror (reads)"]
     assert str(key.shown["fingerprint"]).startswith("SHA256:") and key.shown["read_only"] is False
     bot = run_observe(worlds[UNSUSPEND].step, worlds[UNSUSPEND].targets())
     assert bot.state["permissions"] == ["contents: write", "metadata: read"]
@@ -262,7 +262,7 @@ def test_what_people_see_before_they_decide(worlds: dict[str, GithubWorld]) -> N
         "repository contents: write",
     ]
     assert token.shown["repositories"] == [f"{ORG}/{worlds[REVOKE].repository}"]
-    assert (token.shown["owner"], token.shown["expired"]) == ("ann", False)
+    assert (token.shown["owner"], token.shown["is_expired"]) == ("ann", False)
     for world in worlds.values():
         assert run_traces(world.step, world.targets())
         carry_out(world)
@@ -292,7 +292,7 @@ def test_a_list_is_read_to_its_end_or_not_believed(
     assert seen.state == {"status": "deleted"}
     world.org.repositories[world.repository][world.key] = key  # the 200th: a full last page
     seen = run_observe(world.step, world.targets())
-    assert seen.state == {"status": "in force"} and len(seen.shown["other_keys"]) == 50  # type: ignore[arg-type]
+    assert seen.state == {"status": "in force"} and len(seen.shown["other_deploy_keys"]) == 50  # type: ignore[arg-type]
     held = dict(world.org.repositories[world.repository])
     for _ in range(900):
         held[new_id()] = {**key, "id": new_id()}

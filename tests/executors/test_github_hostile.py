@@ -89,7 +89,7 @@ def key_plan() -> Plan:
 
 
 def token_plan() -> Plan:
-    target = {"kind": "github.fine_grained_token", "org": "acme", "token_id": "8"}
+    target = {"kind": "github.fine_grained_token", "org": "acme", "token": "8"}
     return make_plan("github.fine_grained_token.revoke", {**target}, {})
 
 

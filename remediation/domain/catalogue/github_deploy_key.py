@@ -42,7 +42,7 @@ DEPLOY_KEY = TargetSpec(
         "created",
         "added_by",
         "last_used",
-        "other_keys",
+        "other_deploy_keys",
     ),
     live=(
         Live(
@@ -101,7 +101,7 @@ DELETE_KEY = ActionSpec(
     ),
     limits=(
         Limit(
-            "other_keys",
+            "other_deploy_keys",
             gettext_noop("Other deploy keys of the repository stay in force: {value}."),
             gettext_noop("The repository has no other deploy key."),
             gettext_noop("Other deploy keys of the repository were not looked at."),

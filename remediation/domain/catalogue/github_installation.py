@@ -24,7 +24,7 @@ INSTALLATION = TargetSpec(
     distinguishing="installation_id",
     example={"org": "acme", "app": "deploy-bot", "installation_id": "51234567"},
     names=("app",),
-    shown_fields=("app_key", "created", "changed", "events", "suspended_at", "suspended_by"),
+    shown_fields=("app_key", "created", "updated", "events", "suspended_at", "suspended_by"),
     live=(
         Live(
             "suspended",
