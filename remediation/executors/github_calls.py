@@ -24,8 +24,8 @@ from remediation.executors.github_server import Login, Organisation
 from remediation.executors.secret import watch
 
 Object = Mapping[str, Any]
-# For all calls of one look.
-LOOK_SECONDS = 20.0
+# For all calls of one look: a rollback looks twice, and waits in between.
+LOOK_SECONDS = 15.0
 PER_PAGE, MOST_PAGES = 100, 10
 MOST_TEXT = 200
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[Z+.:0-9UTC -]{0,20}")

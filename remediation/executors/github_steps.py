@@ -55,7 +55,9 @@ class GithubStep(Executor):
             return GONE
 
     def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
-        """Read who could do what with it, and since when."""
+        """Read who could do what with it, and since when, if the action ends that."""
+        if not self.spec.removes_access:
+            return {}
         seen = self.observe(step, targets)
         if not seen.exists or self.after(seen.state) == seen.state:
             return {}
