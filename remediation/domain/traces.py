@@ -18,6 +18,8 @@ MOST_BYTES = 16_384
 MOST_TEXT, MOST_NAME, MOST_DEPTH = 300, 60, 4
 # What is searched for secrets; the rest is dropped unread.
 MOST_READ = 4_096
+# Executors name a few lists; very many names would fill the entry by themselves.
+MOST_NAMES = 40
 # By name, how many members did not fit.
 LEFT_OUT = "left_out"
 
@@ -27,8 +29,10 @@ def kept(found: Mapping[str, Json]) -> dict[str, Json]:
 
     The longest list loses its last members first; `left_out` counts them.
     """
-    clean = {_name(name): _clean(value, 0) for name, value in found.items() if name != LEFT_OUT}
-    lost: dict[str, Json] = {}
+    given = [(name, value) for name, value in found.items() if name != LEFT_OUT]
+    clean = {_name(name): _clean(value, 0) for name, value in given[:MOST_NAMES]}
+    unnamed = len(given) - MOST_NAMES
+    lost: dict[str, Json] = {"others": unnamed} if unnamed > 0 else {}
     while len(canonical.encode({**clean, LEFT_OUT: lost})) > MOST_BYTES:
         name = max(clean, key=lambda each: len(canonical.encode(clean[each])))
         value = clean[name]

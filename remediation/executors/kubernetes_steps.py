@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -37,6 +38,7 @@ class KubernetesStep(Executor):
     # How long the target may take to be as wanted.
     verify_seconds = 5.0
 
+    @abstractmethod
     def _change(
         self,
         clearance: Clearance,
@@ -50,7 +52,6 @@ class KubernetesStep(Executor):
 
         Raises NotApplied and OutcomeUnknown: there is one changing call, so no half is left.
         """
-        raise NotImplementedError
 
     def _refuse_changed(self, now: Mapping[str, Json], seen: Mapping[str, Json]) -> None:
         """Raise NotApplied unless the object that is changed is still as it was judged."""

@@ -67,3 +67,11 @@ def test_one_value_that_is_too_long_is_left_out_and_counted() -> None:
     wide = {f"name{n}": "y" * 200 for n in range(200)}
     record = kept({"pod": wide, "sessions": [session(1)]})
     assert record == {"sessions": [session(1)], LEFT_OUT: {"pod": 1}}
+
+
+def test_a_target_that_brings_very_many_names_still_goes_on_record() -> None:
+    names = {f"{n:060}": ["y" * 300] for n in range(1_000)}
+    record = kept({"sessions": [session(1)], **names})
+    assert len(canonical.encode(record)) <= MOST_BYTES
+    assert record["sessions"] == [session(1)]
+    assert count(record) == 1_001

@@ -138,12 +138,12 @@ DISABLE_USER = ActionSpec(
     cannot=(
         gettext_noop("It does not change the password: let in again, the old one works."),
         gettext_noop(
-            "Whoever guesses passwords still sees which one is right: OpenBao answers 403 to that"
-            " one, and 400 to others."
+            "Somebody who guesses passwords still sees which one is right: OpenBao answers 403 to"
+            " that one, and 400 to others."
         ),
         _ADDRESS,
         _ORPHANS,
-        gettext_noop("Whoever has other sign-ins of the same entity still signs in with those."),
+        gettext_noop("Other sign-ins of the same entity still work."),
     ),
 )
 
