@@ -36,6 +36,7 @@ HVAC = Library("hvac", "openbao")
 KUBERNETES = Library("kubernetes", "kubernetes")
 AUTHLIB = Library("authlib", "oauth")
 LDAP3 = Library("ldap3", "ldap")
+REQUESTS = Library("requests", "github")
 PARAMIKO = Library("paramiko", "ssh")
 STANDARD_WEBHOOKS = Library("standardwebhooks", "webhook")
 

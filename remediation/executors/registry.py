@@ -13,6 +13,7 @@ from remediation import extensions
 from remediation.domain.catalogue import ACTIONS, PROVIDERS
 from remediation.executors import (
     aws,
+    github,
     kubernetes,
     ldap,
     oauth,
@@ -41,6 +42,7 @@ BUILT_IN = (
     rabbitmq.DRIVER,
     ldap.DRIVER,
     ssh.DRIVER,
+    github.DRIVER,
     things.DRIVER,
 )
 _OURS = "hitlportal"

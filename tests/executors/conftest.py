@@ -12,11 +12,13 @@ import pytest
 
 from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
+from hitlportal.demo.servers.github import GithubServer
 from hitlportal.demo.servers.kube import KubeServer
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
 from tests.executors import clusters, ldap, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
+from tests.executors.github import GithubPlace
 from tests.executors.kube import KubePlace
 from tests.executors.openbao import Place
 from tests.executors.rabbitmq import RabbitPlace, TargetRabbit
@@ -164,6 +166,15 @@ def ssh_place() -> Iterator[SshPlace]:
     """A real sshd; one test at a time writes the files of its account."""
     with ssh_running() as place:
         yield place
+
+
+@pytest.fixture(scope="session")
+def github_place() -> Iterator[GithubPlace]:
+    """A simulated GitHub; tests share it and use things of their own."""
+    server = GithubServer()
+    server.start()
+    yield GithubPlace(server)
+    server.stop()
 
 
 @pytest.fixture(params=cases())

@@ -481,6 +481,12 @@ def _ssh_world(action: str, directory: Path, place: Any) -> World:
     return SshWorld(action, directory, place)
 
 
+def _github_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.github import GithubWorld
+
+    return GithubWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -497,6 +503,7 @@ BUILT_IN = (
     Contract("rabbitmq", _rabbit_world, ("rabbit_place",)),
     Contract("ldap", _ldap_world, ("ldap_place",)),
     Contract("ssh", _ssh_world, ("ssh_place",)),
+    Contract("github", _github_world, ("github_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

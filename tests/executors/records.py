@@ -17,6 +17,7 @@ import psycopg
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
+from tests.executors.github import OBSERVE, GithubWorld
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
 from tests.executors.oauth import OAuthWorld
@@ -206,6 +207,24 @@ class KubeRecord(Record):
             f"{request.method} {request.path} by {who}"
             for request, who, _ in self._api.requests[self._begins :]
             if request.method != "GET" or not who.endswith(":hitl-observe")
+        ]
+
+
+class GithubRecord(Record):
+    """The requests that the simulated GitHub got: each that is no read, or not of the observer.
+
+    A token is got by a POST; the observer's has only rights to read.
+    """
+
+    def __init__(self, world: GithubWorld) -> None:
+        self._api, self._begins = world.place.api, len(world.place.api.requests)
+
+    def writes(self) -> Sequence[str]:
+        return [
+            f"{request.method} {request.path} by {who}"
+            for request, who, _ in self._api.requests[self._begins :]
+            if who != OBSERVE
+            or not (request.method == "GET" or request.path.endswith("/access_tokens"))
         ]
 
 

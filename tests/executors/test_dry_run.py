@@ -23,6 +23,7 @@ from remediation.services.assessment.precheck import prechecks
 from tests.executors.clusters import cluster
 from tests.executors.conftest import Cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
+from tests.executors.github import GithubWorld
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
 from tests.executors.oauth import OAuthWorld
@@ -33,6 +34,7 @@ from tests.executors.records import (
     BaoRecord,
     ClusterRecord,
     FilesRecord,
+    GithubRecord,
     KubeRecord,
     LdapRecord,
     OAuthRecord,
@@ -60,6 +62,18 @@ PLACES = {
     "rabbitmq": "rabbit_place",
     "ldap": "ldap_place",
     "ssh": "ssh_place",
+    "github": "github_place",
+}
+# Those that need nothing but their world.
+RECORDS: dict[type[World], Any] = {
+    ValkeyWorld: ValkeyRecord,
+    WebhookWorld: WebhookRecord,
+    KubeWorld: KubeRecord,
+    OAuthWorld: OAuthRecord,
+    RabbitWorld: RabbitRecord,
+    LdapWorld: LdapRecord,
+    GithubWorld: GithubRecord,
+    SshWorld: SshRecord,
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -110,20 +124,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(ClusterRecord(world.superuser, world.log))
     elif isinstance(world, BaoWorld | TlsWorld):
         found.append(BaoRecord(world, request.getfixturevalue("bao")))
-    elif isinstance(world, ValkeyWorld):
-        found.append(ValkeyRecord(world))
-    elif isinstance(world, WebhookWorld):
-        found.append(WebhookRecord(world))
-    elif isinstance(world, KubeWorld):
-        found.append(KubeRecord(world))
-    elif isinstance(world, OAuthWorld):
-        found.append(OAuthRecord(world))
-    elif isinstance(world, RabbitWorld):
-        found.append(RabbitRecord(world))
-    elif isinstance(world, LdapWorld):
-        found.append(LdapRecord(world))
-    elif isinstance(world, SshWorld):
-        found.append(SshRecord(world))
+    elif type(world) in RECORDS:
+        found.append(RECORDS[type(world)](world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

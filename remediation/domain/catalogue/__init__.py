@@ -14,6 +14,7 @@ from types import MappingProxyType
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue import (
     aws,
+    github,
     kubernetes,
     ldap,
     oauth,
@@ -93,6 +94,7 @@ BUILT_IN = (
     rabbitmq.PROVIDER,
     ldap.PROVIDER,
     ssh.PROVIDER,
+    github.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
