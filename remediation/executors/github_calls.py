@@ -28,6 +28,8 @@ Object = Mapping[str, Any]
 LOOK_SECONDS = 15.0
 PER_PAGE, MOST_PAGES = 100, 10
 MOST_TEXT = 200
+# A proxy on the way may say it after it has passed the call on.
+REQUEST_TIMEOUT = 408
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[Z+.:0-9UTC -]{0,20}")
 
 
@@ -133,7 +135,7 @@ def change(
         answer = send(Call(method, f"{at.api}{path}", bearer, body), str(at.ca_file or ""))
     except NoAnswer as error:
         raise (OutcomeUnknown if error.sent else NotApplied)(f"GitHub: {error}") from None
-    if 400 <= answer.status < 500:
+    if 400 <= answer.status < 500 and answer.status != REQUEST_TIMEOUT:
         raise NotApplied(f"GitHub refuses: {answer.why_not}")
     if not 200 <= answer.status < 300:
         raise OutcomeUnknown(f"GitHub: {answer.why_not}")

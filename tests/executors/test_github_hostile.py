@@ -178,6 +178,7 @@ def test_a_change_counts_by_its_status_alone(server: Hostile, targets: Targets) 
         "invalid": (whole({}, "422 Invalid"), NotApplied),
         "limit": (whole({}, "429 Too Many"), NotApplied),
         "redirect": (whole(b"", "307 See", "Location: http://127.0.0.1:1/"), OutcomeUnknown),
+        "too slow": (whole(b"", "408 Request Timeout"), OutcomeUnknown),
         "error": (whole(quoted, "500 Error"), OutcomeUnknown),
         "lost": (nothing, OutcomeUnknown),
         "cut": (lambda to: to.sendall(HEAD + b"Content-Length: 9\r\n\r\n"), OutcomeUnknown),
