@@ -148,11 +148,13 @@ class Proposal(serializers.Serializer[Any]):
             "step": serializers.IntegerField(),
             "seen_at": with_schema({"type": "string", "format": "date-time", "nullable": True}),
             "seen": serializers.ListField(child=serializers.CharField()),
+            "cuts": serializers.ListField(child=serializers.CharField()),
             "never": serializers.ListField(child=serializers.CharField()),
         },
         many=True,
         help_text=(
-            "What each step does not stop: as the worker saw it at the target, and always. Only"
+            "What each step does not stop: as the worker saw it at the target, and always; and"
+            " whom it cuts. Only"
             ' reviewers read what stands for "{value}".'
         ),
     )

@@ -160,10 +160,12 @@ def _does_not_stop(found: Proposal, assessment: Assessment | None) -> list[Json]
         {
             "step": step.index,
             "seen_at": at,
-            "seen": [one.sentence for one in limits(step, seen.get(step.target.locator))],
+            "seen": [one.sentence for one in found if not one.cuts],
+            "cuts": [one.sentence for one in found if one.cuts],
             "never": list(step.spec.cannot),
         }
         for step in plan.steps
+        for found in [limits(step, seen.get(step.target.locator))]
     ]
 
 

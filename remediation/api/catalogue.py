@@ -88,6 +88,7 @@ def action(spec: ActionSpec) -> dict[str, Json]:
                 "present": limit.present,
                 "absent": limit.absent,
                 "unknown": limit.unknown,
+                "cuts": limit.cuts,
             }
             for limit in spec.limits
         ],

@@ -80,9 +80,10 @@ class Action(serializers.Serializer[Any]):
             "present": serializers.CharField(help_text="Said where the field is not empty."),
             "absent": serializers.CharField(allow_blank=True),
             "unknown": serializers.CharField(help_text="Said where it was not looked at."),
+            "cuts": serializers.BooleanField(help_text="Others lose it, such as its clients."),
         },
         many=True,
-        help_text="What the action does not stop, as the worker sees it at the target.",
+        help_text="What the action does not stop, or cuts, as the worker sees it at the target.",
     )
     cannot = serializers.ListField(
         child=serializers.CharField(), help_text="What the action never stops."

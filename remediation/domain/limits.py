@@ -1,4 +1,4 @@
-"""What an action does not stop at one target, derived from what was seen there."""
+"""What an action does not stop at one target, and what it cuts there, from what was seen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remediation.domain.plan import Step, Target, format_name
 
 
 class Standing(StrEnum):
-    """Whether the observation shows what the action does not stop."""
+    """Whether the observation shows what a limit is about."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -28,6 +28,7 @@ class LimitSentence:
     standing: Standing
     sentence: str
     value_untrusted: str = ""
+    cuts: bool = False
 
     def fill(self, sentence: str) -> str:
         """Return a translation of the sentence with the value; the result is untrusted, too."""
@@ -69,10 +70,10 @@ def place_of(target: Target) -> str:
 
 def _limit(limit: Limit, value: Json) -> LimitSentence:
     if value is None:
-        return LimitSentence(limit.field, Standing.UNKNOWN, limit.unknown)
+        return LimitSentence(limit.field, Standing.UNKNOWN, limit.unknown, cuts=limit.cuts)
     if not value:
-        return LimitSentence(limit.field, Standing.ABSENT, limit.absent)
-    return LimitSentence(limit.field, Standing.PRESENT, limit.present, _format(value))
+        return LimitSentence(limit.field, Standing.ABSENT, limit.absent, cuts=limit.cuts)
+    return LimitSentence(limit.field, Standing.PRESENT, limit.present, _format(value), limit.cuts)
 
 
 def _format(value: Json) -> str:

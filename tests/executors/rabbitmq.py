@@ -133,14 +133,22 @@ class Client:
             connect_timeout=5,
             client_properties={"connection_name": "cart <b>1</b>"},
         )
-        self.connection.connect()
+        try:
+            self.connection.connect()
+        except BaseException:
+            self.connection.collect()
+            raise
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        with suppress(OSError, amqp.AMQPError):
-            while True:
-                self.connection.drain_events()
+        try:
+            with suppress(OSError, amqp.AMQPError):
+                while True:
+                    self.connection.drain_events()
+        finally:
+            # The library leaves the socket open when the server resets the connection.
+            self.connection.collect()
 
     def ended(self) -> bool:
         """Return whether the server has ended it, within some seconds."""

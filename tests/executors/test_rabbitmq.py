@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -85,13 +86,17 @@ def streams(world: RabbitWorld) -> str:
     return f"hitl@localhost port {world.place.server.ports['streams']}"
 
 
-def idle(world: RabbitWorld) -> amqp.Connection:
+@contextmanager
+def idle(world: RabbitWorld) -> Iterator[amqp.Connection]:
     """Open a connection that nobody reads: its client answers nothing."""
     made = amqp.Connection(
         host=f"{LOOPBACK}:{world.place.server.port}", userid=world.user, password=world.password
     )
-    made.connect()
-    return made
+    try:
+        made.connect()
+        yield made
+    finally:
+        made.collect()
 
 
 def mqtt(world: RabbitWorld) -> int:
@@ -130,21 +135,21 @@ def stream(world: RabbitWorld) -> int:
 
 
 def test_off_keeps_open_connections_and_lets_no_new_one_in(world: RabbitWorld) -> None:
-    opened, before = idle(world), world.place.call("GET", "users", world.user)[1]
-    assert mqtt(world) == 0
-    run(world, end_connections=False)
-    opened.channel().queue_declare(f"q-{world.user}", auto_delete=True)
-    assert world.held.open
-    with pytest.raises(amqp.NotAllowed, match="limit"):
-        world.connect()
-    assert mqtt(world) == 5
-    place = f"RabbitMQ {SERVER}"
-    listens = f"{place}, streams at {streams(world)}"
-    assert without(world) == {place: False, listens: False, f"{place}, management API": None}
-    # Nothing of the user was changed but its limit.
-    now = world.place.call("GET", "users", world.user)[1]
-    assert now == {**before, "limits": {"max-connections": 0}}
-    opened.close()
+    before = world.place.call("GET", "users", world.user)[1]
+    with idle(world) as opened:
+        assert mqtt(world) == 0
+        run(world, end_connections=False)
+        opened.channel().queue_declare(f"q-{world.user}", auto_delete=True)
+        assert world.held.open
+        with pytest.raises(amqp.NotAllowed, match="limit"):
+            world.connect()
+        assert mqtt(world) == 5
+        place = f"RabbitMQ {SERVER}"
+        listens = f"{place}, streams at {streams(world)}"
+        assert without(world) == {place: False, listens: False, f"{place}, management API": None}
+        # Nothing of the user was changed but its limit.
+        now = world.place.call("GET", "users", world.user)[1]
+        assert now == {**before, "limits": {"max-connections": 0}}
 
 
 def test_with_its_connections_ended_a_user_is_without_access(
@@ -159,14 +164,14 @@ def test_with_its_connections_ended_a_user_is_without_access(
 
 
 def test_a_client_that_does_not_answer_is_cut_off_all_the_same(world: RabbitWorld) -> None:
-    opened = idle(world)
-    channel = opened.channel()
-    clusters.until(lambda: len(world.listed()) == 2)
-    run(world, end_connections=True)
-    assert len(world.listed()) == 1, "the server lists it until its client answers"
-    assert run_observe(world.step, world.targets()).shown["connections"] == 0
-    with pytest.raises(amqp.ConnectionForced):
-        channel.queue_declare("q-after")
+    with idle(world) as opened:
+        channel = opened.channel()
+        clusters.until(lambda: len(world.listed()) == 2)
+        run(world, end_connections=True)
+        assert len(world.listed()) == 1, "the server lists it until its client answers"
+        assert run_observe(world.step, world.targets()).shown["connections"] == 0
+        with pytest.raises(amqp.ConnectionForced):
+            channel.queue_declare("q-after")
     assert world.place.call("GET", "queues", "/", "q-after")[0] == 404
 
 

@@ -122,12 +122,14 @@ _FLOWS = Limit(
     present=gettext_noop("Clients of these services get no answer from its pods: {value}."),
     absent="",
     unknown=gettext_noop("It was not looked at which services send traffic to it."),
+    cuts=True,
 )
 _ROUTES = Limit(
     "ingresses",
     present=gettext_noop("These addresses from outside lead to it: {value}."),
     absent="",
     unknown=gettext_noop("It was not looked at which addresses from outside lead to it."),
+    cuts=True,
 )
 _AUTOSCALERS = Limit(
     "autoscalers",

@@ -108,6 +108,7 @@ _LIMITS = (
         gettext_noop("Members of the role lose the granted role with it: {value}."),
         "",
         gettext_noop("Members of the role were not looked at."),
+        cuts=True,
     ),
     Limit(
         "passed_on",

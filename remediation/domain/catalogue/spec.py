@@ -129,18 +129,20 @@ class TargetSpec:
 
 @dataclass(frozen=True)
 class Limit:
-    """Something that an action does not stop, said from what was seen at the target.
+    """Something that an action does not stop, or that it cuts, said from what was seen at the
+    target.
 
     `field` is one of the target's `shown_fields`; its value in the observation chooses the
     sentence. `present`: a list with members, a text, or a number other than 0; in it alone
     "{value}" is replaced by what was seen. `absent`: an empty list or text, or 0; "" says nothing.
-    `unknown`: the field was not read.
+    `unknown`: the field was not read. `cuts`: others lose it by the action, such as its clients.
     """
 
     field: str
     present: str
     absent: str
     unknown: str
+    cuts: bool = False
 
 
 def never_cut(sentence: str) -> Limit:

@@ -1,4 +1,4 @@
-"""Page data of what an action does not stop, and where that was seen."""
+"""Page data of what an action does not stop and whom it cuts, and where that was seen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from remediation import vocabulary
-from remediation.domain.limits import Standing, credential, limits, place_of
+from remediation.domain.limits import LimitSentence, Standing, credential, limits, place_of
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 
@@ -24,10 +24,11 @@ class LimitRow:
 
 @dataclass(frozen=True)
 class DoesNotStop:
-    """What was seen at this target, then what the action never stops."""
+    """What was seen at this target, then what the action never stops; and whom it cuts."""
 
     seen: tuple[LimitRow, ...]
     never: tuple[str, ...]
+    cuts: tuple[LimitRow, ...] = ()
 
     @property
     def count(self) -> int:
@@ -53,18 +54,19 @@ def credential_row(step: Step, observation: Observation | None) -> CredentialRow
 
 def does_not_stop(step: Step, observation: Observation | None, at: datetime | None) -> DoesNotStop:
     """Return the limits of a step; `at` is when the worker read the target."""
+    found = limits(step, observation)
     return DoesNotStop(
-        seen=tuple(
-            LimitRow(limit.fill(vocabulary.saying(limit.sentence)), unknown=True)
-            if limit.standing is Standing.UNKNOWN
-            else LimitRow(
-                limit.fill(vocabulary.saying(limit.sentence)),
-                unknown=False,
-                at=at,
-                place_untrusted=place_of(step.target),
-                absent=limit.standing is Standing.ABSENT,
-            )
-            for limit in limits(step, observation)
-        ),
+        seen=tuple(_row(step, limit, at) for limit in found if not limit.cuts),
         never=tuple(vocabulary.saying(one) for one in step.spec.cannot),
+        cuts=tuple(_row(step, limit, at) for limit in found if limit.cuts),
+    )
+
+
+def _row(step: Step, limit: LimitSentence, at: datetime | None) -> LimitRow:
+    text = limit.fill(vocabulary.saying(limit.sentence))
+    if limit.standing is Standing.UNKNOWN:
+        return LimitRow(text, unknown=True)
+    absent = limit.standing is Standing.ABSENT
+    return LimitRow(
+        text, unknown=False, at=at, place_untrusted=place_of(step.target), absent=absent
     )

@@ -71,7 +71,7 @@ class LastUse:
 
 @dataclass(frozen=True)
 class Breaks:
-    """Services, directly affected ones first, and the last use of the targets."""
+    """Services, directly affected ones first, whom the plan cuts, the last use of the targets."""
 
     direct: int
     downstream: int
@@ -85,6 +85,9 @@ class Breaks:
     unowned: int
     used: tuple[LastUse, ...]
     more_used: tuple[LastUse, ...]
+    # Whom the plan cuts, as the worker saw it at the targets.
+    cut: tuple[Folded, ...] = ()
+    more_cut: tuple[Folded, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,7 @@ def breaks(scope: ScopeCard, steps: tuple[StepCard, ...]) -> Breaks:
         for step in steps
         if step.observed and step.observed.last_use
     )
+    cut = tuple(fold(text, 110, 2) for text in dict.fromkeys(_cut(steps)))
     return Breaks(
         direct=scope.direct,
         downstream=scope.downstream,
@@ -191,7 +195,15 @@ def breaks(scope: ScopeCard, steps: tuple[StepCard, ...]) -> Breaks:
         unowned=sum(not row.owner_team for row in rows),
         used=used[:1],
         more_used=used[1:],
+        cut=cut[:LIMITS],
+        more_cut=cut[LIMITS:],
     )
+
+
+def _cut(steps: tuple[StepCard, ...]) -> list[str]:
+    """Return whom the steps cut: what was seen, then what was not looked at."""
+    rows = [row for step in steps for row in step.does_not_stop.cuts if not row.absent]
+    return [row.text_untrusted for row in sorted(rows, key=lambda row: row.unknown)]
 
 
 def _teams(rows: list[ScopeRow]) -> tuple[Team, ...]:
