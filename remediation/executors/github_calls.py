@@ -30,19 +30,17 @@ PER_PAGE, MOST_PAGES = 100, 10
 MOST_TEXT = 200
 # A proxy on the way may say it after it has passed the call on.
 REQUEST_TIMEOUT = 408
+_CHANGED = "GitHub: the list changed while it was read"
+MOST_NUMBER = 2**63
+MOST_LISTED = 200
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[Z+.:0-9UTC -]{0,20}")
-
-
-class OrganisationGone(TargetUnobservable):
-    """GitHub knows no organisation of this name, and the App is not installed there."""
 
 
 @dataclass(frozen=True)
 class Signed:
-    """A token of an installation, with what GitHub says that it may."""
+    """A token of an installation."""
 
     bearer: str = field(repr=False)
-    covers_all: bool
 
 
 @dataclass(frozen=True)
@@ -64,21 +62,36 @@ class Reading:
         """Return a whole list; None for a 404 at its beginning. Raises TargetUnobservable.
 
         `inside`: the member of the answer that has the list, beside the number of all.
+        A list of several pages is read twice: what is removed from a page that was read moves an
+        entry of the next page to where nobody looks any more.
         """
+        found, pages = self._whole(path, inside, query)
+        if found is None or pages == 1:
+            return found
+        again, _ = self._whole(path, inside, query)
+        if again is None or [number(one) for one in again] != [number(one) for one in found]:
+            raise TargetUnobservable(_CHANGED)
+        return found
+
+    def _whole(
+        self, path: str, inside: str, query: Mapping[str, str]
+    ) -> tuple[list[Object] | None, int]:
+        """Return the list as one reading gives it, and the number of its pages."""
         found: list[Object] = []
         for page in range(1, MOST_PAGES + 1):
             more = {"per_page": str(PER_PAGE), **({"page": str(page)} if page > 1 else {})}
             answer = self._ask(path, {**query, **more})
             if answer.status == 404 and page == 1:
-                return None
+                return None, page
             said = _success(answer)
             part = objects(said[inside] if inside and isinstance(said, dict) else said)
             found += part
             # A full page may be followed by another one, whatever the header says.
             if len(part) < PER_PAGE and not answer.has_next:
-                if inside and len({one["id"] for one in found}) != said.get("total_count"):
-                    raise TargetUnobservable("GitHub: the list changed while it was read")
-                return found
+                held = len({number(one) for one in found})
+                if held != (said.get("total_count") if inside else len(found)):
+                    raise TargetUnobservable(_CHANGED)
+                return found, page
         raise TargetUnobservable(f"GitHub: the list has more than {MOST_PAGES * PER_PAGE} entries")
 
     def _ask(self, path: str, query: Mapping[str, str]) -> Answer:
@@ -164,7 +177,7 @@ def _signed_in(
     ):
         raise TargetUnobservable(f"GitHub: the token has not the right {_rights(asked)}")
     watch(token)
-    return Signed(token, said.get("repository_selection") == "all")
+    return Signed(token)
 
 
 def _asked(asked: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -177,17 +190,14 @@ def _rights(asked: Mapping[str, Json]) -> str:
 
 
 def _not_installed(at: Organisation, jwt: str, until: Deadline) -> TargetUnobservable:
-    """Return what a missing installation means; both calls that tell it must be answered.
+    """Return what a missing installation means.
 
-    The App's own page shows that its key is good and that this is GitHub's API. Every organisation
-    is public.
+    The App's own page shows that its key is good and that this is GitHub's API. Whether the
+    organisation is there is not asked: one that was renamed is a 404, too, and its tokens live.
     """
     app = _sent(at, Call("GET", f"{at.api}/app", jwt), until)
     if app.status != 200 or not isinstance(objects([app.said])[0].get("id"), int):
         return TargetUnobservable(f"GitHub: the App cannot sign in: {app.why_not}")
-    found = _sent(at, Call("GET", f"{at.api}/orgs/{at.name}"), until)
-    if found.status == 404 and objects([found.said])[0].get("message"):
-        return OrganisationGone(f"GitHub has no organisation {at.name}")
     return TargetUnobservable(f"GitHub: the App is not installed in organisation {at.name}")
 
 
@@ -231,7 +241,7 @@ def text(found: Object, name: str, most: int = MOST_TEXT) -> str:
     value = found.get(name)
     if value is not None and not isinstance(value, str):
         raise TypeError(name)
-    return (value or "")[:most]
+    return plain(value or "", most)
 
 
 def number(found: Object, name: str = "id") -> str:
@@ -239,6 +249,8 @@ def number(found: Object, name: str = "id") -> str:
     value = found[name]
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(name)
+    if not 0 < value < MOST_NUMBER:
+        raise ValueError(name)
     return str(value)
 
 
@@ -261,10 +273,25 @@ def moment(found: Object, name: str) -> str | None:
 
 
 def rights(found: Object) -> list[Json]:
-    """Return permissions as a sorted list of texts. Raises TypeError."""
-    if not all(isinstance(level, str) for level in found.values()):
+    """Return permissions as a sorted list of texts. Raises TypeError and ValueError."""
+    if len(found) > MOST_LISTED:  # they are compared, so none is left out
+        raise ValueError("permissions")
+    return [*sorted(plain(f"{name}: {_level(level)}") for name, level in found.items())]
+
+
+def _level(value: object) -> str:
+    if not isinstance(value, str):
         raise TypeError("permissions")
-    return [*sorted(f"{name}: {level}"[:MOST_TEXT] for name, level in found.items())]
+    return value
+
+
+def plain(value: str, most: int = MOST_TEXT) -> str:
+    """Return a text, cut, without what no record takes: it would keep a step off the record."""
+    return "".join("\ufffd" if _unkept(each) else each for each in value[:most])
+
+
+def _unkept(each: str) -> bool:
+    return each == "\0" or "\ud800" <= each <= "\udfff"
 
 
 def segment(value: str) -> str:

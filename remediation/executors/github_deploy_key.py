@@ -41,8 +41,7 @@ class DeleteKey(GithubStep):
         with calls.reading(at, RIGHT) as github:
             one, listed = github.get(f"{path}/{key_id}"), github.pages(path)
             if listed is None:
-                if one is None and github.signed.covers_all:
-                    return Observation(False, {}, {}, at.simulated)
+                # Never "gone": one that was transferred is a 404, too, and keeps its deploy keys.
                 raise TargetUnobservable(
                     "GitHub: the repository does not exist, or the App is not installed on it"
                 )

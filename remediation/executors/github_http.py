@@ -85,7 +85,10 @@ class Answer:
     @property
     def _is_limited(self) -> bool:
         left = self.headers.get("x-ratelimit-remaining", "")
-        return self.status == 429 or left == "0" or "retry-after" in self.headers
+        if self.status == 429 or left == "0" or "retry-after" in self.headers:
+            return True
+        # The second limit (calls in a short time) may have no header of its own, only these words.
+        return b"secondary rate limit" in self.body[:2000].lower()
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,14 @@ def _shown(one: Object, at: Organisation, step: Step) -> dict[str, Json]:
         "app_key": step.target.fields["app"] in at.apps,
         "created": calls.moment(one, "created_at"),
         "updated": calls.moment(one, "updated_at"),
-        "events": [str(name)[: calls.MOST_TEXT] for name in one["events"]],
+        "events": _events(one["events"]),
         "suspended_at": calls.moment(one, "suspended_at"),
         "suspended_by": calls.text(by, "login") if isinstance(by, dict) else "",
     }
+
+
+def _events(said: object) -> list[Json]:
+    """Return the names of events, cut: GitHub has fewer. Raises TypeError."""
+    if not isinstance(said, list) or not all(isinstance(name, str) for name in said):
+        raise TypeError("events")
+    return [calls.plain(name) for name in said[: calls.MOST_LISTED]]

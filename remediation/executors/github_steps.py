@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors.base import GONE, Deadline, Executor, Outcome, Snapshot
+from remediation.executors.base import Deadline, Executor, Outcome, Snapshot
 from remediation.executors.credentials import refuse_without_clearance
 from remediation.executors.errors import NotApplied, RollbackFailed, StepFailed, VerifyFailed
-from remediation.executors.github_calls import OrganisationGone
 from remediation.executors.github_server import Organisation, organisation
 from remediation.executors.targets import Targets
 
-PAUSE_SECONDS = 0.5
+# Each look signs in anew; GitHub's second limit counts calls in a short time.
+PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.5, 4.0
 VERIFY_SECONDS = 10.0
 
 
@@ -49,10 +49,7 @@ class GithubStep(Executor):
 
     def observe(self, step: Step, targets: Targets) -> Observation:
         at = organisation(targets, step.target.fields["org"])
-        try:
-            return self._look(at, step)
-        except OrganisationGone:
-            return GONE
+        return self._look(at, step)
 
     def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
         """Read who could do what with it, and since when, if the action ends that."""
@@ -87,7 +84,7 @@ class GithubStep(Executor):
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
         give_up = Deadline.within(min(VERIFY_SECONDS, deadline.left))
-        while True:
+        for pause in _pauses():
             try:
                 found = self.observe(step, targets)
             except TargetUnobservable as error:
@@ -98,7 +95,8 @@ class GithubStep(Executor):
                 return Outcome(self.seen(found), found)
             if give_up.passed:
                 raise VerifyFailed(self._still(found))
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(min(pause, give_up.left))
+        raise AssertionError  # the pauses have no end
 
     def _still(self, found: Observation) -> str:
         said = (f"{name} is still {found.state[name]!r}" for name in self.spec.leads_to)
@@ -133,7 +131,17 @@ class GithubStep(Executor):
 
     def _wait_for(self, step: Step, targets: Targets, wanted: Snapshot, deadline: Deadline) -> None:
         give_up = Deadline.within(min(VERIFY_SECONDS, deadline.left))
-        while self.observe(step, targets).state != dict(wanted):
+        for pause in _pauses():
+            if self.observe(step, targets).state == dict(wanted):
+                return
             if give_up.passed:
                 raise RollbackFailed("the target is not as it was before")
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(min(pause, give_up.left))
+
+
+def _pauses() -> Iterator[float]:
+    """Yield pauses without an end, each twice as long as the one before."""
+    pause = PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(2 * pause, MOST_PAUSE_SECONDS)

@@ -95,6 +95,8 @@ class World(ABC):
     action: str
     directory: Path
     portal: int | None = None
+    # False: the provider answers the same for lack of rights, so a missing target is unobservable.
+    says_gone: bool = True
 
     @property
     @abstractmethod

@@ -79,6 +79,8 @@ class GithubWorld(World):
 
     def __init__(self, action: str, directory: Path, place: GithubPlace) -> None:
         self.action, self.directory, self.place = action, directory, place
+        # GitHub answers 404 for lack of rights, too: only a whole list shows that one is gone.
+        self.says_gone = ".app_installation." in action
         self.org, self.repository = place.org, f"r-{uuid4().hex[:10]}"
         self.org.repositories[self.repository] = {}
         self.key = self.add_key("ci", read_only=False)

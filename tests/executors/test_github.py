@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,8 @@ def test_what_is_sent_and_what_is_answered_is_as_github_describes_it(
     begins = len(github_place.api.requests)
     for world in worlds.values():
         carry_out(world)
-        run_observe(world.plan(world.gone).steps[0], world.targets())
+        with suppress(TargetUnobservable):
+            run_observe(world.plan(world.gone).steps[0], world.targets())
     asked = github_place.api.requests[begins:]
     assert [each for request, _, answer in asked for each in problems(request, answer)] == []
     assert {operation_of(request) for request, _, _ in asked} == set(operations())
@@ -357,3 +359,81 @@ def test_a_section_that_cannot_be_used_is_refused(worlds: dict[str, GithubWorld]
             path.write_text(world.toml().replace(old, new))
             with pytest.raises(TargetsFileInvalid):
                 Targets.load(path, portal_system_identifier=None)
+
+
+def test_a_list_that_loses_an_entry_while_it_is_read_hides_none(
+    worlds: dict[str, GithubWorld], github_place: GithubPlace
+) -> None:
+    """What is removed from the first page moves the second page's first entry to it."""
+    api, token, bot = github_place.api, worlds[REVOKE], worlds[SUSPEND]
+    grants = [token.add_grant() for _ in range(100)]
+    token.org.grants[token.grant.id] = token.org.grants.pop(token.grant.id)  # the 101st
+    first = next(iter(token.org.grants))
+    apps = [github_place.install(BOT, {}) for _ in range(100 - len(api.installations) + 1)]
+    api.installations[bot.bot.id] = api.installations.pop(bot.bot.id)
+
+    def removes(held: dict[int, object], key: int) -> Callable[[Request], None]:
+        def before(request: Request) -> None:
+            request.query.pop("token_id", None)  # of a server that does not know the question
+            if request.query.get("page") == "2":
+                held.pop(key, None)
+
+        return before
+
+    for world, before in (
+        (token, removes(token.org.grants, first)),  # type: ignore[arg-type]
+        (bot, removes(api.installations, apps[0].id)),  # type: ignore[arg-type]
+    ):
+        assert run_observe(world.step, world.targets()).exists
+        api.before = before
+        with pytest.raises(TargetUnobservable, match="changed while it was read"):
+            run_observe(world.step, world.targets())
+        found = run_observe(world.step, world.targets())  # nothing is removed any more
+        assert found.exists and found.state.get("grant") != ""
+        api.before = None
+    for each in grants:
+        token.org.grants.pop(each.id, None)
+    for app in apps:
+        api.installations.pop(app.id, None)
+
+
+def test_what_a_person_suspended_the_app_does_not_lift(worlds: dict[str, GithubWorld]) -> None:
+    """GitHub: it is lifted in the same way as it was set. An undoing gives no access then."""
+    world = worlds[UNSUSPEND]
+    world.bot.suspended_by = "ann"
+    assert run_observe(world.step, world.targets()).shown["suspended_by"] == "ann"
+    with pytest.raises(NotApplied, match="may not do this"):
+        run_apply(clearance(world.plan()), world.plan().body, 0, world.targets())
+    assert world.bot.suspended_at and world.changes() == 0
+    # Suspended by a person since the portal did it: the rollback leaves it.
+    world = worlds[SUSPEND]
+    plan, targets = world.plan(), world.targets()
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    carry_out(world)
+    world.bot.suspended_by = "ann"
+    with pytest.raises(RollbackFailed, match="may not do this"):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    assert world.bot.suspended_at
+    # Suspended by a person before: nothing is sent, and the rollback lifts nothing.
+    sent = world.changes()
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    carry_out(world)
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    assert world.bot.suspended_at and world.changes() == sent
+
+
+def test_a_repository_that_was_transferred_is_not_gone(worlds: dict[str, GithubWorld]) -> None:
+    """It is a 404 like one that was deleted, and keeps its deploy keys."""
+    world = worlds[DELETE]
+    held = world.org.repositories.pop(world.repository)
+    unobservable(world, "does not exist, or the App is not installed on it")
+    world.org.repositories[world.repository] = held
+
+
+def test_looking_needs_no_credential_that_changes_something(
+    worlds: dict[str, GithubWorld],
+) -> None:
+    for world in worlds.values():
+        for name in ("operate.pem", "operate.bot.pem"):
+            (world.directory / name).unlink()
+        assert run_observe(world.step, world.targets()).exists

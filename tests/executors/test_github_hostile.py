@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from audit.tlog.canonical import encode
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.plan import Plan
 from remediation.executors import github_calls, github_http
@@ -133,6 +134,9 @@ BAD: dict[str, dict[str, Send]] = {
         "texts": listed("x"),
         "id": listed({**KEY, "id": "7"}),
         "id as a truth": listed({**KEY, "id": True}),
+        "id of no key": listed(KEY, {**KEY, "id": -7}),
+        "id without an end": listed(KEY, {**KEY, "id": 10**4000}),
+        "an id twice": listed(KEY, KEY),
         "without it": listed(),
         "title of another": listed(KEY, {**KEY, "id": 5, "title": 7}),
         "an endless list": whole(json.dumps([KEY]).encode(), "200 OK", 'Link: <x>; rel="next"'),
@@ -159,12 +163,54 @@ def test_a_limit_of_calls_is_named(server: Hostile, targets: Targets) -> None:
         (whole({}, "429 Too Many", "Retry-After: 60"), "limit of calls is reached; again in 60 s"),
         (whole({}, "403 No", "X-RateLimit-Remaining: 0"), "limit of calls is reached$"),
         (whole({}, "403 No", "Retry-After: <b>"), "limit of calls is reached$"),
+        (whole({"message": "You have exceeded a secondary rate limit."}, "403 No"), "is reached$"),
         (whole({}, "403 No", "X-Accepted-GitHub-Permissions: a=read"), r"\(it needs a=read\)"),
         (whole({}, "403 No", "X-Accepted-GitHub-Permissions: <b>"), "may not do this$"),
     ):
         server.answers[LIST] = [answer]
         with pytest.raises(TargetUnobservable, match=said):
             run_observe(key_plan().steps[0], targets)
+
+
+def test_a_name_that_no_record_takes_keeps_no_step_off_the_record(
+    server: Hostile, targets: Targets
+) -> None:
+    strange = {**KEY, "title": "a\0b\ud800c"}
+    server.answers |= {ONE: [whole(strange)], LIST: [listed(strange, {**strange, "id": 5})]}
+    seen = run_observe(key_plan().steps[0], targets)
+    assert seen.shown["title"] == "a\ufffdb\ufffdc"
+    encode(seen.to_json())
+
+
+def test_an_installation_with_very_much_is_cut_or_refused(
+    server: Hostile, targets: Targets
+) -> None:
+    one: dict[str, Any] = {
+        "id": 3, "app_slug": "bot", "permissions": {"contents": "read"}, "events": ["push"],
+        "repository_selection": "all", "suspended_at": None, "suspended_by": None,
+    }  # fmt: skip
+    target = {"kind": "github.app_installation", "org": "acme", "app": "bot"}
+    [step] = make_plan(
+        "github.app_installation.suspend", {**target, "installation_id": "3"}, {}
+    ).steps
+    server.answers[MINT] = [
+        whole({**SIGNED, "permissions": {"organization_administration": "read"}}, "201 Created")
+    ]
+
+    def answers(**more: Any) -> None:
+        said = {"total_count": 1, "installations": [{**one, **more}]}
+        server.answers["/orgs/acme/installations?per_page=100"] = [whole(said)]
+
+    answers(events=["e\0" * 200] * 2000)
+    encode(run_observe(step, targets).to_json())
+    assert len(run_observe(step, targets).shown["events"]) == 200  # type: ignore[arg-type]
+    for more in (
+        {"events": "push"}, {"events": [{}]}, {"permissions": {"contents": 1}},
+        {"permissions": {f"r{number}": "read" for number in range(300)}},
+    ):  # fmt: skip
+        answers(**more)
+        with pytest.raises(TargetUnobservable, match="in an answer"):
+            run_observe(step, targets)
 
 
 def test_a_change_counts_by_its_status_alone(server: Hostile, targets: Targets) -> None:

@@ -154,8 +154,6 @@ class Api:
 
     def _of_organisation(self, request: Request, who: Caller, org: str, parts: list[str]) -> Answer:
         match request.method, parts:
-            case "GET", []:
-                return Answer(200, self._organisation(org).shown())
             case "GET", ["installations"]:
                 return self._installations(request, self._may(who, org, _ORG_ADMIN, "read"))
             case "GET", ["personal-access-tokens"]:
@@ -219,6 +217,9 @@ class Api:
                             "repository_selection": selection})  # fmt: skip
 
     def _suspend(self, at: Installation, suspended: bool, who: Caller) -> Answer:
+        if at.suspended_at and at.suspended_by != who.name:
+            # What a person suspended in the settings, only a person lifts. No status is described.
+            raise Refusal(403, "This installation was suspended by its owner")
         at.suspended_at, at.suspended_by = (now(), who.name) if suspended else (None, "")
         said = "suspend" if suspended else "unsuspend"
         self.organisations[at.org].audit.append(

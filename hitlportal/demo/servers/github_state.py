@@ -16,10 +16,6 @@ _USER_URLS = (
     "organizations_url", "received_events_url", "repos_url", "starred_url", "subscriptions_url",
     "url",
 )  # fmt: skip
-_ORG_URLS = (
-    "url", "repos_url", "events_url", "hooks_url", "issues_url", "members_url",
-    "public_members_url", "avatar_url", "html_url",
-)  # fmt: skip
 _REPOSITORY_URLS = (
     "archive_url", "assignees_url", "blobs_url", "branches_url", "collaborators_url",
     "comments_url", "commits_url", "compare_url", "contents_url", "contributors_url",
@@ -140,16 +136,6 @@ class Organisation:
             "last_used": "2026-11-20T08:15:00Z", "enabled": True,
         }  # fmt: skip
         return number
-
-    def shown(self) -> Object:
-        counts = dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0)
-        urls = {name: f"{AT}orgs/{self.login}/{name}" for name in _ORG_URLS}
-        return {
-            **urls, **counts, "login": self.login, "id": 1, "node_id": _node(self.login),
-            "description": None, "has_organization_projects": True,
-            "has_repository_projects": True, "type": "Organization",
-            "created_at": now(), "updated_at": now(), "archived_at": None,
-        }  # fmt: skip
 
 
 def user(login: str, kind: str = "User") -> Object:

@@ -97,6 +97,10 @@ SUSPEND = ActionSpec(
         gettext_noop("It does not stop the App in other accounts: each has an installation."),
         gettext_noop("It does not change the App's private keys and secrets."),
         gettext_noop(
+            "The organisation's owners cannot lift it in GitHub's settings: only the App itself"
+            " can."
+        ),
+        gettext_noop(
             "GitHub does not say whether tokens that the App got for its users are refused, too."
         ),
         gettext_noop("Events that happen meanwhile are not sent to the App afterwards."),
@@ -135,7 +139,7 @@ UNSUSPEND = ActionSpec(
             "Tokens that the App got before the suspension work again until their hour ends."
         ),
         gettext_noop(
-            "Where the organisation set the suspension, GitHub may refuse to let the App lift it."
+            "A suspension that a person set in GitHub's settings stays: only a person can lift it."
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""Whom a plan cuts, as the worker saw it, stands under "what breaks", and not under "not stopped"."""
+"""Whom a plan cuts, as the worker saw it, stands under "what breaks", not under "not stopped"."""
 
 from __future__ import annotations
 
