@@ -5,14 +5,16 @@
 `DIRECTORY/seed.json`: {"clients": [{"id": "...", "secret": "...", "grant": "password"}],
         a client without a secret is public
     "users": [{"name": "...", "password": "..."}],
-    "tokens": [{"client": "...", "scope": "...", "token": "..."}]}   of an observer, valid a day
+    "tokens": [{"client": "...", "scope": "...", "token": "..."}],   of an observer, valid a day
+    "registration": "rotates" or "stays"}   optional: clients may register themselves, and the
+        toolkit gives a new registration token at each change (its default), or keeps the first
 
 Endpoints: /o/token/, /o/revoke_token/ (RFC 7009) and /o/introspect/ (RFC 7662), as the toolkit has
 them; /all/introspect/ is an addition of this file: it knows refresh tokens, too, as the endpoints
 of other providers do. An access token with scope `jwt` is self-contained (RFC 9068).
 
-`DIRECTORY/calls.log` gets one JSON line for each call before its caller gets the answer: path,
-client, SHA-256 of the token, status. It holds no token.
+`DIRECTORY/calls.log` gets one JSON line for each call before its caller gets the answer: method,
+path, client, SHA-256 of the token, status. It holds no token.
 """
 
 from __future__ import annotations
@@ -81,22 +83,39 @@ def configure(home: Path) -> None:
             "SCOPES": dict.fromkeys(("read", "write", "jwt", "introspection"), ""),
             "ACCESS_TOKEN_EXPIRE_SECONDS": LIFE_SECONDS,
             "ACCESS_TOKEN_GENERATOR": f"{__name__}.new_token",
-        },
+        }
+        | _registration(home),
     )
     django.setup()
+
+
+def _registration(home: Path) -> dict[str, Any]:
+    """Return the toolkit's settings of Dynamic Client Registration; it is off without a seed's."""
+    kind = json.loads((home / "seed.json").read_text(encoding="utf-8")).get("registration", "")
+    if not kind:
+        return {}
+    return {
+        "DCR_ENABLED": True,
+        # Anybody who reaches the loopback address may register: this is a demo.
+        "DCR_REGISTRATION_PERMISSION_CLASSES": ("oauth2_provider.dcr.AllowAllDCRPermission",),
+        "DCR_ROTATE_REGISTRATION_TOKEN_ON_UPDATE": kind == "rotates",
+    }
 
 
 def recorded(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Write a line for each call before it is answered."""
     from django.conf import settings
+    from django.contrib.auth.models import AnonymousUser
 
     log = Path(str(settings.DATABASES["default"]["NAME"])).with_name("calls.log")
 
     def answer(request: Any) -> Any:
+        request.user = AnonymousUser()  # nobody signs in here; the registration asks who it is
         response = get_response(request)
         token = request.POST.get("token", "")
         line = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "method": request.method,
             "path": request.path,
             "client": _client(request),
             "token": hashlib.sha256(token.encode()).hexdigest() if token else "",
