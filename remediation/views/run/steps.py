@@ -20,7 +20,7 @@ from remediation.views.run.page import PHASES, REASONS, Change, PhaseRow, RunSte
 from remediation.views.run.traces import trace_card
 
 # Members of a step record that are no fields of its target.
-NOT_FIELDS = frozenset({"incomplete", "open", "settled", "made", *OF_PLACES})
+NOT_FIELDS = frozenset({"changed", "incomplete", "open", "settled", "made", *OF_PLACES})
 
 
 def run_steps(

@@ -18,7 +18,8 @@ class TraceList:
 
     name: str
     columns: tuple[str, ...]
-    rows_untrusted: tuple[tuple[str, ...], ...]
+    # The cells of each row with the name of their column, which narrow pages show beside each.
+    rows_untrusted: tuple[tuple[tuple[str, str], ...], ...]
     left_out: int
 
 
@@ -66,7 +67,7 @@ def _list(name: str, members: list[Json], left_out: int) -> TraceList:
         name,
         columns,
         tuple(
-            tuple(format_recorded(row[column]) if column in row else "" for column in columns)
+            tuple((name, format_recorded(row[name]) if name in row else "") for name in columns)
             for row in rows
         ),
         left_out,
