@@ -37,6 +37,8 @@ KUBERNETES = Library("kubernetes", "kubernetes")
 AUTHLIB = Library("authlib", "oauth")
 LDAP3 = Library("ldap3", "ldap")
 REQUESTS = Library("requests", "github")
+OKTA_AUTHLIB = Library("authlib", "okta")
+OKTA_REQUESTS = Library("requests", "okta")
 PARAMIKO = Library("paramiko", "ssh")
 STANDARD_WEBHOOKS = Library("standardwebhooks", "webhook")
 

@@ -17,6 +17,7 @@ from remediation.executors import (
     kubernetes,
     ldap,
     oauth,
+    okta,
     openbao,
     postgres_driver,
     rabbitmq,
@@ -43,6 +44,7 @@ BUILT_IN = (
     ldap.DRIVER,
     ssh.DRIVER,
     github.DRIVER,
+    okta.DRIVER,
     things.DRIVER,
 )
 _OURS = "hitlportal"

@@ -14,12 +14,14 @@ from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
 from hitlportal.demo.servers.github import GithubServer
 from hitlportal.demo.servers.kube import KubeServer
+from hitlportal.demo.servers.okta import OktaServer
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
 from tests.executors import clusters, ldap, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.github import GithubPlace
 from tests.executors.kube import KubePlace
+from tests.executors.okta import OktaPlace
 from tests.executors.openbao import Place
 from tests.executors.rabbitmq import RabbitPlace, TargetRabbit
 from tests.executors.ssh import SshPlace
@@ -174,6 +176,15 @@ def github_place() -> Iterator[GithubPlace]:
     server = GithubServer()
     server.start()
     yield GithubPlace(server)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def okta_place() -> Iterator[OktaPlace]:
+    """A simulated Okta; tests share it and use users of their own."""
+    server = OktaServer()
+    server.start()
+    yield OktaPlace(server)
     server.stop()
 
 

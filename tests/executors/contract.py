@@ -489,6 +489,12 @@ def _github_world(action: str, directory: Path, place: Any) -> World:
     return GithubWorld(action, directory, place)
 
 
+def _okta_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.okta import OktaWorld
+
+    return OktaWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -506,6 +512,7 @@ BUILT_IN = (
     Contract("ldap", _ldap_world, ("ldap_place",)),
     Contract("ssh", _ssh_world, ("ssh_place",)),
     Contract("github", _github_world, ("github_place",)),
+    Contract("okta", _okta_world, ("okta_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

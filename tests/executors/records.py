@@ -21,6 +21,8 @@ from tests.executors.github import OBSERVE, GithubWorld
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
 from tests.executors.oauth import OAuthWorld
+from tests.executors.okta import OBSERVE as OKTA_OBSERVE
+from tests.executors.okta import OktaWorld
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.rabbitmq import RabbitWorld
 from tests.executors.ssh import SshWorld
@@ -225,6 +227,24 @@ class GithubRecord(Record):
             for request, who, _ in self._api.requests[self._begins :]
             if who != OBSERVE
             or not (request.method == "GET" or request.path.endswith("/access_tokens"))
+        ]
+
+
+class OktaRecord(Record):
+    """The requests that the simulated Okta got: each that is no read, or not of the observer.
+
+    A token is got by a POST; the observer's has only scopes to read.
+    """
+
+    def __init__(self, world: OktaWorld) -> None:
+        self._api, self._begins = world.place.api, len(world.place.api.requests)
+
+    def writes(self) -> Sequence[str]:
+        return [
+            f"{request.method} {request.path} by {who}"
+            for request, who, _ in self._api.requests[self._begins :]
+            if who != OKTA_OBSERVE
+            or not (request.method == "GET" or request.path == "/oauth2/v1/token")
         ]
 
 

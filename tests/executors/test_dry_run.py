@@ -27,6 +27,7 @@ from tests.executors.github import GithubWorld
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
 from tests.executors.oauth import OAuthWorld
+from tests.executors.okta import OktaWorld
 from tests.executors.openbao import BaoWorld
 from tests.executors.rabbitmq import RabbitWorld
 from tests.executors.records import (
@@ -38,6 +39,7 @@ from tests.executors.records import (
     KubeRecord,
     LdapRecord,
     OAuthRecord,
+    OktaRecord,
     RabbitRecord,
     Record,
     SshRecord,
@@ -63,6 +65,7 @@ PLACES = {
     "ldap": "ldap_place",
     "ssh": "ssh_place",
     "github": "github_place",
+    "okta": "okta_place",
 }
 # Those that need nothing but their world.
 RECORDS: dict[type[World], Any] = {
@@ -73,6 +76,7 @@ RECORDS: dict[type[World], Any] = {
     RabbitWorld: RabbitRecord,
     LdapWorld: LdapRecord,
     GithubWorld: GithubRecord,
+    OktaWorld: OktaRecord,
     SshWorld: SshRecord,
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]

@@ -18,6 +18,7 @@ from remediation.domain.catalogue import (
     kubernetes,
     ldap,
     oauth,
+    okta,
     openbao,
     other,
     postgres,
@@ -95,6 +96,7 @@ BUILT_IN = (
     ldap.PROVIDER,
     ssh.PROVIDER,
     github.PROVIDER,
+    okta.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
