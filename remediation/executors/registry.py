@@ -12,6 +12,7 @@ from types import MappingProxyType
 from remediation import extensions
 from remediation.domain.catalogue import ACTIONS, PROVIDERS
 from remediation.executors import (
+    ansible,
     aws,
     github,
     kubernetes,
@@ -43,6 +44,7 @@ BUILT_IN = (
     ldap.DRIVER,
     ssh.DRIVER,
     github.DRIVER,
+    ansible.DRIVER,
     things.DRIVER,
 )
 _OURS = "hitlportal"

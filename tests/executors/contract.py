@@ -487,6 +487,12 @@ def _github_world(action: str, directory: Path, place: Any) -> World:
     return GithubWorld(action, directory, place)
 
 
+def _ansible_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.ansible import AnsibleWorld
+
+    return AnsibleWorld(action, directory, quick=True)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -504,6 +510,7 @@ BUILT_IN = (
     Contract("ldap", _ldap_world, ("ldap_place",)),
     Contract("ssh", _ssh_world, ("ssh_place",)),
     Contract("github", _github_world, ("github_place",)),
+    Contract("ansible", _ansible_world),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

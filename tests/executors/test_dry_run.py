@@ -20,6 +20,7 @@ from remediation.domain.observation import Observation
 from remediation.executors.run import run_apply, run_observe, run_prepare
 from remediation.executors.targets import Targets
 from remediation.services.assessment.precheck import prechecks
+from tests.executors.ansible import AnsibleWorld
 from tests.executors.clusters import cluster
 from tests.executors.conftest import Cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
@@ -30,6 +31,7 @@ from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld
 from tests.executors.rabbitmq import RabbitWorld
 from tests.executors.records import (
+    AnsibleRecord,
     AwsRecord,
     BaoRecord,
     ClusterRecord,
@@ -63,6 +65,7 @@ PLACES = {
     "ldap": "ldap_place",
     "ssh": "ssh_place",
     "github": "github_place",
+    "ansible": "tmp_path",
 }
 # Those that need nothing but their world.
 RECORDS: dict[type[World], Any] = {
@@ -73,6 +76,7 @@ RECORDS: dict[type[World], Any] = {
     RabbitWorld: RabbitRecord,
     LdapWorld: LdapRecord,
     GithubWorld: GithubRecord,
+    AnsibleWorld: AnsibleRecord,
     SshWorld: SshRecord,
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue import (
+    ansible,
     aws,
     github,
     kubernetes,
@@ -95,6 +96,7 @@ BUILT_IN = (
     ldap.PROVIDER,
     ssh.PROVIDER,
     github.PROVIDER,
+    ansible.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
