@@ -31,6 +31,7 @@ class Library:
         return f"{self.module} is missing; install hitlportal[{self.extra}]"
 
 
+ANSIBLE = Library("ansible", "ansible")
 BOTO3 = Library("boto3", "aws")
 HVAC = Library("hvac", "openbao")
 KUBERNETES = Library("kubernetes", "kubernetes")

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from remediation import extensions
 from remediation.domain.catalogue import ACTIONS, PROVIDERS
 from remediation.executors import (
+    ansible,
     aws,
     github,
     kubernetes,
@@ -45,6 +46,7 @@ BUILT_IN = (
     ssh.DRIVER,
     github.DRIVER,
     okta.DRIVER,
+    ansible.DRIVER,
     things.DRIVER,
 )
 _OURS = "hitlportal"

@@ -495,6 +495,12 @@ def _okta_world(action: str, directory: Path, place: Any) -> World:
     return OktaWorld(action, directory, place)
 
 
+def _ansible_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.ansible import AnsibleWorld
+
+    return AnsibleWorld(action, directory, quick=True)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -513,6 +519,7 @@ BUILT_IN = (
     Contract("ssh", _ssh_world, ("ssh_place",)),
     Contract("github", _github_world, ("github_place",)),
     Contract("okta", _okta_world, ("okta_place",)),
+    Contract("ansible", _ansible_world),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

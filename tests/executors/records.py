@@ -17,6 +17,7 @@ import psycopg
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
+from tests.executors.ansible import AnsibleWorld
 from tests.executors.github import OBSERVE, GithubWorld
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
@@ -258,6 +259,16 @@ class OAuthRecord(Record):
     def writes(self) -> Sequence[str]:
         paths = [line["path"] for line in self._provider.calls()[self._begins :]]
         return [path for path in paths if not path.endswith("/introspect/")]
+
+
+class AnsibleRecord(Record):
+    """The file of the host that the playbook changes."""
+
+    def __init__(self, world: AnsibleWorld) -> None:
+        self._file, self._before = world.keys, world.keys.read_bytes()
+
+    def writes(self) -> Sequence[str]:
+        return [] if self._file.read_bytes() == self._before else [self._file.name]
 
 
 class RabbitRecord(Record):

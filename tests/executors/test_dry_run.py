@@ -20,6 +20,7 @@ from remediation.domain.observation import Observation
 from remediation.executors.run import run_apply, run_observe, run_prepare
 from remediation.executors.targets import Targets
 from remediation.services.assessment.precheck import prechecks
+from tests.executors.ansible import AnsibleWorld
 from tests.executors.clusters import cluster
 from tests.executors.conftest import Cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
@@ -31,6 +32,7 @@ from tests.executors.okta import OktaWorld
 from tests.executors.openbao import BaoWorld
 from tests.executors.rabbitmq import RabbitWorld
 from tests.executors.records import (
+    AnsibleRecord,
     AwsRecord,
     BaoRecord,
     ClusterRecord,
@@ -66,6 +68,7 @@ PLACES = {
     "ssh": "ssh_place",
     "github": "github_place",
     "okta": "okta_place",
+    "ansible": "tmp_path",
 }
 # Those that need nothing but their world.
 RECORDS: dict[type[World], Any] = {
@@ -77,6 +80,7 @@ RECORDS: dict[type[World], Any] = {
     LdapWorld: LdapRecord,
     GithubWorld: GithubRecord,
     OktaWorld: OktaRecord,
+    AnsibleWorld: AnsibleRecord,
     SshWorld: SshRecord,
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]

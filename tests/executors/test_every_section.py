@@ -10,7 +10,17 @@ from remediation.domain.plan import Target
 from remediation.executors.targets import Targets
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("github", "kubernetes", "ldap", "oauth", "okta", "rabbitmq", "valkey", "webhook")
+PAGES = (
+    "ansible",
+    "github",
+    "kubernetes",
+    "ldap",
+    "oauth",
+    "okta",
+    "rabbitmq",
+    "valkey",
+    "webhook",
+)
 BLOCK = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 

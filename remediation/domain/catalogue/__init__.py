@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue import (
+    ansible,
     aws,
     github,
     kubernetes,
@@ -97,6 +98,7 @@ BUILT_IN = (
     ssh.PROVIDER,
     github.PROVIDER,
     okta.PROVIDER,
+    ansible.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
