@@ -208,8 +208,8 @@ PROVIDER = Provider(
     words=MappingProxyType(
         {
             "org": pgettext("field of a target", "organisation"),
-            "login": pgettext("field of a target", "login"),
-            "user_id": pgettext("field of a target", "id of the user"),
+            "login": pgettext("field of an observation", "login"),
+            "user_id": pgettext("field of an observation", "unique id of the user"),
             "status": pgettext("field of an observation", "status"),
             "user_type": pgettext("field of an observation", "type of user"),
             "status_changed": pgettext("field of an observation", "status changed"),

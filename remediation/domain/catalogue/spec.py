@@ -102,8 +102,7 @@ class TargetSpec:
     account: str = ""
     # The field that names this credential's holder, who may have others of the same kind.
     holder: str = ""
-    # The field for a free name of the identity; a report with a secret in it is refused, because
-    # names are never masked.
+    # A free name of the identity: never masked, so a report with a secret in it is refused.
     free: str = ""
     # Fields with free values (any text, "/" and line breaks too), each with the most UTF-8 bytes of
     # a value. The locator escapes them, and sentences quote what could be misread
@@ -129,13 +128,12 @@ class TargetSpec:
 
 @dataclass(frozen=True)
 class Limit:
-    """Something that an action does not stop, or that it cuts, said from what was seen at the
-    target.
+    """Something that an action does not stop, or cuts, said from what was seen at the target.
 
-    `field` is one of the target's `shown_fields`; its value in the observation chooses the
-    sentence. `present`: a list with members, a text, or a number other than 0; in it alone
-    "{value}" is replaced by what was seen. `absent`: an empty list or text, or 0; "" says nothing.
-    `unknown`: the field was not read. `cuts`: others lose it by the action, such as its clients.
+    `field` is one of the target's `shown_fields`; its value chooses the sentence. `present`: a list
+    with members, a text, a number other than 0; in it alone "{value}" is replaced by what was seen.
+    `absent`: an empty list or text, or 0; "" says nothing. `unknown`: it was not read. `cuts`:
+    others lose it by the action, such as its clients.
     """
 
     field: str
