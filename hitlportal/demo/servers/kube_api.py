@@ -71,6 +71,8 @@ class Api:
         self.requests: list[tuple[Request, str, Answer]] = []
         # Called before a request is answered; tests let the world change in between.
         self.before: Callable[[Request], None] | None = None
+        # Pages of a list that were asked for under an earlier number have expired.
+        self.epoch = 1
         self._lock = threading.RLock()
 
     def add(self, *items: Object) -> None:
@@ -171,13 +173,20 @@ class Api:
         except BadSelector as error:
             raise Refusal(400, "BadRequest", str(error)) from error
         limit = int(request.query.get("limit", 0)) or len(items)
+        begin = self._begin_of_page(request.query.get("continue", ""))
         meta = {"resourceVersion": "1"}
-        if len(items) > limit:
-            meta |= {"continue": "simulated"}
+        if len(items) > begin + limit:
+            meta |= {"continue": f"{self.epoch}-{begin + limit}"}
         return {
             "kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta,
-            "items": items[:limit],
+            "items": items[begin : begin + limit],
         }  # fmt: skip
+
+    def _begin_of_page(self, told: str) -> int:
+        epoch, _, begin = (told or f"{self.epoch}-0").partition("-")
+        if epoch != str(self.epoch):
+            raise Refusal(410, "Expired", "The provided continue parameter is too old")
+        return int(begin)
 
     def _changed(self, request: Request, old: Object) -> Object:
         if request.method == "PUT":
