@@ -37,6 +37,7 @@ MERGE = "application/merge-patch+json"
 
 NAMESPACE = "/api/v1/namespaces/{namespace}"
 PODS = f"{NAMESPACE}/pods"
+ACCOUNTS = f"{NAMESPACE}/serviceaccounts"
 LOG = f"{PODS}/{{name}}/log"
 SERVICES = f"{NAMESPACE}/services"
 WORKLOADS = "/apis/apps/v1/namespaces/{namespace}/{plural}"

@@ -95,6 +95,8 @@ class World(ABC):
     action: str
     directory: Path
     portal: int | None = None
+    # Pinned fields whose old value cannot come back: the target gives a new one.
+    made_anew: frozenset[str] = frozenset()
 
     @property
     @abstractmethod

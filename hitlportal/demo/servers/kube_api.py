@@ -21,7 +21,7 @@ from hitlportal.demo.servers.kube_match import (
     patched,
     query_selects,
 )
-from hitlportal.demo.servers.kube_rights import Asked, Caller, allowed, may_bind
+from hitlportal.demo.servers.kube_rights import Asked, Caller, allowed, is_alive, may_bind
 
 MAX_BODY = 1024 * 1024
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -103,7 +103,7 @@ class Api:
             return answer
 
     def _answered(self, request: Request, caller: Caller | None) -> Object | str:
-        if caller is None:
+        if caller is None or not is_alive(self.cluster, caller):
             raise Refusal(401, "Unauthorized", "Unauthorized")
         place = _place(request.path)
         asked = _asked(request, place)
@@ -153,6 +153,8 @@ class Api:
             return pod
         options = request.body or {}
         old = self.cluster.delete(place.plural, place.namespace, place.name, options)
+        if place.plural == "serviceaccounts":
+            return old
         details = {"name": place.name, "kind": place.plural, "uid": old["metadata"]["uid"]}
         if place.group:
             details["group"] = place.group
