@@ -1,9 +1,10 @@
-"""Workloads and role bindings of Kubernetes."""
+"""Workloads, role bindings and service accounts of Kubernetes."""
 
 from __future__ import annotations
 
 from remediation.domain.catalogue.kubernetes import PROVIDER
 from remediation.executors.driver import Driver
+from remediation.executors.kubernetes_account import RemoveAccount, RestoreAccount
 from remediation.executors.kubernetes_binding import (
     AddSubject,
     RemoveBinding,
@@ -26,6 +27,8 @@ DRIVER = Driver(
         RestoreBinding,
         RemoveSubject,
         AddSubject,
+        RemoveAccount,
+        RestoreAccount,
     ),
     read,
     needs=(KUBERNETES,),

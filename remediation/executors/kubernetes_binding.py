@@ -217,8 +217,8 @@ def _shown(api: Api, step: Step, found: Object | None) -> dict[str, Json]:
         "rules": flows.shown(_rules(api, fields["namespace"], found)),
         "elsewhere": flows.shown(
             [
-                *_naming(others, named, fields["namespace"], "role binding"),
-                *_naming(api.list(calls.CLUSTER_BINDINGS), named, "", "cluster role binding"),
+                *naming(others, named, fields["namespace"], "role binding"),
+                *naming(api.list(calls.CLUSTER_BINDINGS), named, "", "cluster role binding"),
             ]
         ),
     }
@@ -228,9 +228,8 @@ def _names(found: Object | None, namespace: str) -> Iterator[str]:
     yield from (subject_said(one, namespace) for one in (found or {}).get("subjects") or ())
 
 
-def _naming(
-    bindings: Iterable[Object], named: set[str], namespace: str, kind: str
-) -> Iterator[str]:
+def naming(bindings: Iterable[Object], named: set[str], namespace: str, kind: str) -> Iterator[str]:
+    """Yield each binding that names one of these subjects; not those that only tell the API."""
     for each in bindings:
         role = each.get("roleRef") or {}
         told = role.get("kind") == "ClusterRole" and role.get("name") in DISCOVERY

@@ -23,15 +23,21 @@ from remediation.executors.libraries import KUBERNETES
 Object = Mapping[str, Any]
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 5.0
-# More objects of one kind than a page of a person's should name; the rest would be left out.
-MOST = 1000
+# A list comes in pages of so many objects. A longer list than MOST is refused, never cut: what is
+# left out could be the policy or the binding that still gives access.
+PAGE, MOST = 500, 10_000
 MOST_BYTES, PIECE = 16 * 1024 * 1024, 65_536
-# For a whole answer.
-WHOLE_SECONDS = 10.0
+# What asks for the next page stands in an address.
+LONGEST_CONTINUE = 4096
+# Of all pages of a list together.
+MOST_LISTED_BYTES = 64 * 1024 * 1024
+# For a whole answer, and for all pages of a list together.
+WHOLE_SECONDS, LIST_SECONDS = 10.0, 20.0
 MERGE = "application/merge-patch+json"
 
 NAMESPACE = "/api/v1/namespaces/{namespace}"
 PODS = f"{NAMESPACE}/pods"
+ACCOUNTS = f"{NAMESPACE}/serviceaccounts"
 LOG = f"{PODS}/{{name}}/log"
 SERVICES = f"{NAMESPACE}/services"
 WORKLOADS = "/apis/apps/v1/namespaces/{namespace}/{plural}"
@@ -106,13 +112,34 @@ class Api:
             return None
         return _object(_readable(status, body))
 
-    def list(self, path: str, *, labels: str = "", **names: str) -> list[Object]:
-        """Return the objects of a kind. Raises TargetUnobservable, also for too many."""
-        query = {"limit": str(MOST), **({"labelSelector": labels} if labels else {})}
-        found = _object(_readable(*self._read(path, names, query)))
-        if found.get("metadata", {}).get("continue"):
-            raise TargetUnobservable(f"there are more than {MOST} of a kind in the namespace")
-        return [one for one in found.get("items") or () if isinstance(one, dict)]
+    def list(self, path: str, *, labels: str = "", fields: str = "", **names: str) -> list[Object]:
+        """Return all objects of a kind, page by page. Raises TargetUnobservable, also for too many.
+
+        All pages are of one moment: the server's `continue` names the version of the list.
+        """
+        query = {"limit": str(PAGE)}
+        query |= {"labelSelector": labels} if labels else {}
+        query |= {"fieldSelector": fields} if fields else {}
+        found: list[Object] = []
+        seen, held, end = {""}, 0, time.monotonic() + LIST_SECONDS
+        while True:
+            left = min(WHOLE_SECONDS, end - time.monotonic())
+            if left <= 0:
+                raise TargetUnobservable("Kubernetes: a list takes too long")
+            status, said = self._read(path, names, query, left)
+            if status == 410:
+                raise TargetUnobservable("Kubernetes: a list expired while it was read; look again")
+            page, held = _object(_readable(status, said)), held + len(said)
+            found += _items(page)
+            more = _continued(page)
+            if not more:
+                return found
+            if len(found) >= MOST or held > MOST_LISTED_BYTES:
+                raise TargetUnobservable(f"Kubernetes: a list is longer than {MOST} objects")
+            if more in seen:
+                raise TargetUnobservable("Kubernetes: a list comes to no end")
+            seen.add(more)
+            query["continue"] = more
 
     def text(
         self, path: str, query: Mapping[str, str], *, within: float, **names: str
@@ -209,6 +236,25 @@ def _object(body: bytes) -> Object:
     if not isinstance(found, dict):
         raise TargetUnobservable("Kubernetes: the answer is no object")
     return found
+
+
+def _items(page: Object) -> list[Object]:
+    """Return the objects of a page. Raises TargetUnobservable: one left out could give access."""
+    held = page.get("items")
+    if held is None:  # an empty list of the server's language
+        return []
+    if not isinstance(held, list) or not all(isinstance(one, dict) for one in held):
+        raise TargetUnobservable("Kubernetes: the answer is no list of objects")
+    return held
+
+
+def _continued(page: Object) -> str:
+    """Return what asks for the next page; "" after the last one. Raises TargetUnobservable."""
+    meta = page.get("metadata") or {}
+    more = meta.get("continue") or "" if isinstance(meta, dict) else None
+    if not isinstance(more, str) or len(more) > LONGEST_CONTINUE:
+        raise TargetUnobservable("Kubernetes: the answer is no list of objects")
+    return more
 
 
 def _sent_nothing(error: Exception) -> bool:

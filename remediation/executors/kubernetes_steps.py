@@ -125,14 +125,18 @@ class KubernetesStep(Executor):
             seen = self.observe(step, targets)
             self._refuse_foreign(step, seen, snapshot)
             changed = False
-            if seen.state != dict(snapshot):
+            if not self._same(seen.state, snapshot):
                 changed = self._change(clearance, step, targets, seen.state, snapshot, deadline)
             found = self.observe(step, targets)
         except (StepFailed, TargetUnobservable) as error:
             raise RollbackFailed(str(error)) from error
-        if found.state != dict(snapshot):
+        if not self._same(found.state, snapshot):
             raise RollbackFailed("the target is not as it was before")
-        return Outcome({**dict(snapshot), "changed": changed})
+        return Outcome({**found.state, "changed": changed})
+
+    def _same(self, state: Mapping[str, Json], snapshot: Mapping[str, Json]) -> bool:
+        """Return whether the target is as it was before the step, as far as that can come back."""
+        return dict(state) == dict(snapshot)
 
     def _refuse_foreign(self, step: Step, seen: Observation, snapshot: Snapshot) -> None:
         """Raise NotApplied unless the target is as it was before the step, or as the step left it.
@@ -140,5 +144,5 @@ class KubernetesStep(Executor):
         What somebody else has set since is not overwritten.
         """
         left = self.after(snapshot, step.parameters)
-        if not seen.exists or seen.state not in (dict(snapshot), left):
+        if not seen.exists or not (self._same(seen.state, snapshot) or seen.state == left):
             raise NotApplied("somebody else changed the target since")

@@ -97,6 +97,8 @@ class World(ABC):
     portal: int | None = None
     # False: the provider answers the same for lack of rights, so a missing target is unobservable.
     says_gone: bool = True
+    # Pinned fields whose old value cannot come back: the target gives a new one.
+    made_anew: frozenset[str] = frozenset()
 
     @property
     @abstractmethod

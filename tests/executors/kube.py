@@ -70,6 +70,18 @@ def binding(name: str, namespace: str, role: str, *subjects: Object) -> Object:
     )
 
 
+def service_account(name: str, namespace: str, **more: Any) -> Object:
+    """Return an account with the settings of the catalogue's example."""
+    return item(
+        "ServiceAccount",
+        name,
+        namespace,
+        metadata={"labels": {"app": "exporter"}, **more},
+        automountServiceAccountToken=False,
+        imagePullSecrets=[{"name": "registry"}],
+    )
+
+
 def account(namespace: str, name: str) -> Object:
     return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
 
@@ -132,7 +144,7 @@ class KubeWorld(World):
     def __init__(self, action: str, directory: Path, place: KubePlace) -> None:
         self.action, self.directory, self.place = action, directory, place
         self.controller, self.name, self.binding = "deployment", "checkout", "exporter-reads"
-        self.namespace = place.namespace()
+        self.account, self.namespace = "exporter", place.namespace()
         self.make()
         self.write_operate_token()
         self._begins = len(place.api.requests)
@@ -150,9 +162,11 @@ class KubeWorld(World):
             item("Ingress", "shop", at, spec={"rules": [{"host": "pay.example", "http": http}]}),
             item("Role", "reader", at, rules=rules),
         )
+        if self.action != "kubernetes.service_account.restore":
+            self.place.api.add(service_account("exporter", at))
         if verb == "add_subject":
             subjects = subjects[1:]
-        if verb != "restore":
+        if self.action != "kubernetes.role_binding.restore":
             self.place.api.add(binding(self.binding, at, "Role/reader", *subjects))
         if verb == "release":
             self.place.api.add(self.policy())
@@ -182,12 +196,19 @@ class KubeWorld(World):
         at: dict[str, Json] = {"cluster": CLUSTER, "namespace": self.namespace}
         if ".role_binding." in self.action:
             return {"kind": "kubernetes.role_binding", **at, "binding": self.binding}
+        if ".service_account." in self.action:
+            return {"kind": "kubernetes.service_account", **at, "name": self.account}
         named = {"controller": self.controller, "name": self.name}
         return {"kind": "kubernetes.workload", **at, **named}
 
     @property
+    def made_anew(self) -> frozenset[str]:  # type: ignore[override]
+        removes = self.action == "kubernetes.service_account.remove"
+        return frozenset({"uid"}) if removes else frozenset()
+
+    @property
     def gone(self) -> dict[str, Json]:
-        if ".role_binding." in self.action:  # one that is not there is removed
+        if ".workload." not in self.action:  # one that is not there is removed
             return {**self.target, "namespace": f"{self.namespace}-gone"}
         return {**self.target, "name": "gone"}
 

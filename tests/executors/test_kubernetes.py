@@ -57,12 +57,16 @@ TAKE_OUT, PUT_BACK = (
     "kubernetes.role_binding.remove_subject",
     "kubernetes.role_binding.add_subject",
 )
-EVERY = (ISOLATE, RELEASE, TO_ZERO, BACK, REMOVE, RESTORE, TAKE_OUT, PUT_BACK)
+NO_ACCOUNT, ACCOUNT = "kubernetes.service_account.remove", "kubernetes.service_account.restore"
+EVERY = (
+    ISOLATE, RELEASE, TO_ZERO, BACK, REMOVE, RESTORE, TAKE_OUT, PUT_BACK, NO_ACCOUNT, ACCOUNT,
+)  # fmt: skip
 # The rights of the operator that each action needs.
 NEEDED = (
     (ISOLATE, "create"), (RELEASE, "delete"), (TO_ZERO, "patch"), (BACK, "patch"),
     (REMOVE, "delete"), (RESTORE, "create"), (RESTORE, "bind"), (TAKE_OUT, "patch"),
     (TAKE_OUT, "bind"), (PUT_BACK, "patch"), (PUT_BACK, "bind"),
+    (NO_ACCOUNT, "delete"), (ACCOUNT, "create"),
 )  # fmt: skip
 POLICY = "hitlportal-deployment-checkout"
 Make = Callable[[str], KubeWorld]
@@ -548,7 +552,7 @@ def test_removing_a_binding_needs_no_right_to_bind(make: Make) -> None:
 
 def test_with_one_right_less_of_the_observer_nothing_is_said(make: Make) -> None:
     """But for logs, every documented right is needed by some action."""
-    worlds = [make(action) for action in (ISOLATE, REMOVE)]
+    worlds = [make(action) for action in (ISOLATE, REMOVE, NO_ACCOUNT)]
     for rule in worlds[0].place.rules("observe"):
         for resource in list(rule["resources"]):
             if resource in ("pods/log", "statefulsets", "clusterroles"):

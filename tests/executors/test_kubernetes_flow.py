@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,39 +15,85 @@ from tests.factories import WEB
 from tests.flows.world import acts
 
 ISOLATE = "kubernetes.workload.isolate"
+NO_ACCOUNT = "kubernetes.service_account.remove"
 POLICY = "hitlportal-deployment-checkout"
 
 
 class CutOff(Rotation):
-    """One step: the workload cut off in both directions."""
+    """These actions at one target, in this order."""
 
     kube: KubeWorld
 
-    def begin(self, kube: KubeWorld) -> None:
+    def begin(self, kube: KubeWorld, *actions: str) -> None:
         self.kube, self.order = kube, "none"
         path = kube.directory / "targets.toml"
         path.write_text(kube.toml(), encoding="utf-8")
         self.identity = kube.target
-        step = {"action": ISOLATE, "target": kube.target, "parameters": kube.parameters}
-        self.steps = [step]
+        self.steps = [
+            {"action": action, "target": kube.target, "parameters": kube.parameters}
+            for action in actions
+        ]
         self.at(path, kube.target, consumers=["payments"])
 
 
 @pytest.fixture
-def world(
+def make(
     db: None,
     tmp_path: Path,
     settings: Settings,
     kube_place: KubePlace,
     django_capture_on_commit_callbacks: object,
-) -> Iterator[CutOff]:
+) -> Iterator[Callable[..., CutOff]]:
+    """Return a function that makes the world of a plan with these actions."""
     (tmp_path / "kube").mkdir()
-    kube = KubeWorld(ISOLATE, tmp_path / "kube", kube_place)
-    made = CutOff(tmp_path, settings, (kube.name,), "production")
-    made.begin(kube)
-    made.approve_keys_of("alice", "bob", "mallory")
-    yield made
-    kube.close()
+    opened: list[KubeWorld] = []
+
+    def world(*actions: str) -> CutOff:
+        kube = KubeWorld(actions[0], tmp_path / "kube", kube_place)
+        opened.append(kube)
+        named = str(kube.target["name"])
+        made = CutOff(tmp_path, settings, (named,), "production")
+        made.begin(kube, *actions)
+        made.approve_keys_of("alice", "bob", "mallory")
+        return made
+
+    yield world
+    for kube in opened:
+        kube.close()
+
+
+@pytest.fixture
+def world(make: Callable[..., CutOff]) -> CutOff:
+    return make(ISOLATE)
+
+
+def test_the_tokens_of_a_service_account_end_and_the_account_is_made_again(
+    make: Callable[..., CutOff],
+) -> None:
+    """Two plans: what a plan took away it does not give back itself."""
+    world = make(NO_ACCOUNT)
+    kube = world.kube
+    before = kube.find("serviceaccounts", kube.account)
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    world.decide("bob", proposal_id)
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
+    assert kube.find("serviceaccounts", kube.account) is None
+
+    with acts(WEB):
+        back = reverse_run.propose(
+            actor=world.people["alice"].user, proposal_id=proposal_id, reason="New tokens"
+        )
+    world.assess(back)
+    world.decide("bob", back)
+    world.decide("mallory", back)
+    world.execute(back)
+    assert world.state_of(back) == "succeeded", world.phases(back)
+    after = kube.find("serviceaccounts", kube.account)
+    assert before is not None and after is not None and kube.changes() == 2
+    assert before["metadata"]["uid"] != after["metadata"]["uid"]
+    assert before["imagePullSecrets"] == after["imagePullSecrets"]
 
 
 def test_a_misused_workload_is_cut_off_after_people_decided_and_released(world: CutOff) -> None:

@@ -21,7 +21,7 @@ from hitlportal.demo.servers.kube_match import (
     patched,
     query_selects,
 )
-from hitlportal.demo.servers.kube_rights import Asked, Caller, allowed, may_bind
+from hitlportal.demo.servers.kube_rights import Asked, Caller, allowed, is_alive, may_bind
 
 MAX_BODY = 1024 * 1024
 VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -71,6 +71,8 @@ class Api:
         self.requests: list[tuple[Request, str, Answer]] = []
         # Called before a request is answered; tests let the world change in between.
         self.before: Callable[[Request], None] | None = None
+        # Pages of a list that were asked for under an earlier number have expired.
+        self.epoch = 1
         self._lock = threading.RLock()
 
     def add(self, *items: Object) -> None:
@@ -101,7 +103,7 @@ class Api:
             return answer
 
     def _answered(self, request: Request, caller: Caller | None) -> Object | str:
-        if caller is None:
+        if caller is None or not is_alive(self.cluster, caller):
             raise Refusal(401, "Unauthorized", "Unauthorized")
         place = _place(request.path)
         asked = _asked(request, place)
@@ -151,6 +153,8 @@ class Api:
             return pod
         options = request.body or {}
         old = self.cluster.delete(place.plural, place.namespace, place.name, options)
+        if place.plural == "serviceaccounts":
+            return old
         details = {"name": place.name, "kind": place.plural, "uid": old["metadata"]["uid"]}
         if place.group:
             details["group"] = place.group
@@ -171,13 +175,20 @@ class Api:
         except BadSelector as error:
             raise Refusal(400, "BadRequest", str(error)) from error
         limit = int(request.query.get("limit", 0)) or len(items)
+        begin = self._begin_of_page(request.query.get("continue", ""))
         meta = {"resourceVersion": "1"}
-        if len(items) > limit:
-            meta |= {"continue": "simulated"}
+        if len(items) > begin + limit:
+            meta |= {"continue": f"{self.epoch}-{begin + limit}"}
         return {
             "kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta,
-            "items": items[:limit],
+            "items": items[begin : begin + limit],
         }  # fmt: skip
+
+    def _begin_of_page(self, told: str) -> int:
+        epoch, _, begin = (told or f"{self.epoch}-0").partition("-")
+        if epoch != str(self.epoch):
+            raise Refusal(410, "Expired", "The provided continue parameter is too old")
+        return int(begin)
 
     def _changed(self, request: Request, old: Object) -> Object:
         if request.method == "PUT":

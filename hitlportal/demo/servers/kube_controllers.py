@@ -17,6 +17,7 @@ from hitlportal.demo.servers.kube_cluster import Cluster, Object, now
 from hitlportal.demo.servers.kube_match import selects
 
 REVISION = "deployment.kubernetes.io/revision"
+LEGACY = "kubernetes.io/service-account-token"
 _ENDS = "hitlportal.simulated/ends"  # when a pod that was asked to end is gone
 _addresses = itertools.count(10)
 
@@ -26,12 +27,27 @@ def settle(cluster: Cluster) -> None:
     for pod in list(cluster.all("pods")):
         if float(pod["metadata"].get("annotations", {}).get(_ENDS, "inf")) <= time.time():
             cluster.delete("pods", pod["metadata"]["namespace"], pod["metadata"]["name"], {})
+    _end_tokens(cluster)
     for deployment in list(cluster.all("deployments")):
         _deployment(cluster, deployment)
     for item in [*cluster.all("replicasets"), *cluster.all("statefulsets")]:
         _pods(cluster, item)
     for deployment in cluster.all("deployments"):
         _status(deployment, _count(cluster, deployment))
+
+
+def _end_tokens(cluster: Cluster) -> None:
+    """Delete the secrets of legacy tokens whose account is gone, or is another one by now."""
+    for secret in list(cluster.all("secrets")):
+        if secret.get("type") != LEGACY:
+            continue
+        meta = secret["metadata"]
+        notes = meta.get("annotations", {})
+        name = notes.get("kubernetes.io/service-account.name", "")
+        found = cluster.find("serviceaccounts", meta["namespace"], name)
+        uid = notes.get("kubernetes.io/service-account.uid")
+        if found is None or found["metadata"]["uid"] != uid:
+            cluster.delete("secrets", meta["namespace"], meta["name"], {})
 
 
 def _deployment(cluster: Cluster, deployment: Object) -> None:

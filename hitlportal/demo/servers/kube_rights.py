@@ -41,6 +41,15 @@ class Asked:
     name: str = ""
 
 
+def is_alive(cluster: Cluster, caller: Caller) -> bool:
+    """Return whether the account that a token names is there, with the token's own identifier."""
+    system, kind, namespace, name = (*caller.name.split(":"), "", "", "", "")[:4]
+    if (system, kind) != ("system", "serviceaccount") or not caller.uid:
+        return True  # a person, or a token of the demo without an account in the cluster
+    found = cluster.find("serviceaccounts", namespace, name)
+    return found is not None and bool(found["metadata"]["uid"] == caller.uid)
+
+
 def allowed(cluster: Cluster, caller: Caller, asked: Asked) -> bool:
     """Return whether a role of the caller, here or in the whole cluster, allows it."""
     if MASTERS in caller.groups:

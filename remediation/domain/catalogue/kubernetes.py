@@ -1,22 +1,14 @@
-"""Kubernetes: workloads and role bindings; service accounts and secrets are report-only."""
+"""Kubernetes: workloads, role bindings and service accounts; secrets are report-only."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
+from remediation.domain.catalogue import kubernetes_account as account
 from remediation.domain.catalogue import kubernetes_binding as binding
 from remediation.domain.catalogue import kubernetes_workload as workload
 from remediation.domain.catalogue.spec import Provider, TargetSpec, gettext_noop, pgettext
 
-SERVICE_ACCOUNT = TargetSpec(
-    kind="kubernetes.service_account",
-    title=gettext_noop("Kubernetes service account"),
-    fields=workload.NAME_FIELDS,
-    distinguishing="name",
-    example={"cluster": "prod-eu", "namespace": "billing", "name": "exporter"},
-    names=("name",),
-    report_only=True,
-)
 SECRET = TargetSpec(
     kind="kubernetes.secret",
     title=gettext_noop("Kubernetes secret"),
@@ -31,7 +23,7 @@ PROVIDER = Provider(
     name="kubernetes",
     tested="an emulator of its API, simulated",
     title="Kubernetes",
-    targets=(SERVICE_ACCOUNT, SECRET, workload.WORKLOAD, binding.ROLE_BINDING),
+    targets=(account.SERVICE_ACCOUNT, SECRET, workload.WORKLOAD, binding.ROLE_BINDING),
     actions=(
         workload.ISOLATE,
         workload.RELEASE,
@@ -41,6 +33,8 @@ PROVIDER = Provider(
         binding.RESTORE,
         binding.REMOVE_SUBJECT,
         binding.ADD_SUBJECT,
+        account.REMOVE,
+        account.RESTORE,
     ),
     words=MappingProxyType(
         {
@@ -66,6 +60,11 @@ PROVIDER = Provider(
             "subjects": pgettext("field of an observation", "subjects"),
             "rules": pgettext("field of an observation", "what the role allows"),
             "elsewhere": pgettext("field of an observation", "other bindings of its subjects"),
+            "present": pgettext("field of an observation", "is there"),
+            "settings": pgettext("field of an observation", "settings"),
+            "bindings": pgettext("field of an observation", "bindings that give it rights"),
+            "owners": pgettext("field of an observation", "owned by"),
+            "finalizers": pgettext("field of an observation", "held up by"),
             "directions": pgettext("parameter of an action", "directions"),
             "subject": pgettext("field of an observation", "subject"),
         }

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from remediation.domain.catalogue.kubernetes import SECRET, SERVICE_ACCOUNT
+from remediation.domain.catalogue.kubernetes import SECRET
+from remediation.domain.catalogue.kubernetes_account import SERVICE_ACCOUNT
 from remediation.domain.intake.addresses import hosts, resource_attributes
 from remediation.domain.intake.kubernetes_targets import ACCOUNTS, Found, remarks
 from remediation.domain.intake.node import Node

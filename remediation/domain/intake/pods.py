@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from remediation.domain.catalogue import TARGETS
 from remediation.domain.catalogue.aws_role import ROLE
-from remediation.domain.catalogue.kubernetes import SECRET, SERVICE_ACCOUNT
+from remediation.domain.catalogue.kubernetes import SECRET
+from remediation.domain.catalogue.kubernetes_account import SERVICE_ACCOUNT
 from remediation.domain.intake.node import Node
 from remediation.domain.intake.place import Place
 from remediation.domain.intake.stated import Options
