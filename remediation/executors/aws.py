@@ -36,6 +36,7 @@ from remediation.executors.aws_iam import LOOK_SECONDS, look, set_status
 from remediation.executors.aws_login_profile import DeleteLoginProfile
 from remediation.executors.aws_revoke import RestoreSessions, RevokeSessions
 from remediation.executors.aws_role_session import AllowSessionName, DenySessionName
+from remediation.executors.aws_trail import StartLogging
 from remediation.executors.aws_user_deny import AllowAgain, DenyAll
 from remediation.executors.base import Deadline, Executor, Outcome, Point, Snapshot
 from remediation.executors.driver import Driver
@@ -157,6 +158,7 @@ DRIVER = Driver(
         *(DeactivateAccessKey, ActivateAccessKey, DeleteKey, CreateKey, DiscardKey),
         *(DenyAll, AllowAgain, DeleteLoginProfile),
         *(RevokeSessions, RestoreSessions, DenySessionName, AllowSessionName),
+        StartLogging,
     ),
     read,
     needs=(BOTO3,),

@@ -1,9 +1,9 @@
 """Clients of AWS services, and what the worker's login may do with them in one call.
 
 With `operate_role_arn` in the targets file, the login assumes that role for each changing call,
-with a session policy that allows one action on one user or role, for 15 minutes (the least that AWS
-gives). Somebody who steals a session in the middle of a run can do this and no more. The login's
-own key file can assume the role for any user that it covers. IAM knows no resource for
+with a session policy that allows one action on one user, role or trail, for 15 minutes (the least
+that AWS gives). Somebody who steals a session in the middle of a run can do this and no more. The
+login's own key file can assume the role for any user that it covers. IAM knows no resource for
 a single access key, so the policy names the user; it cannot name the key. Without the role, the
 login's own rights count: every action that it has, on every user. moto, the simulator of the demo
 and the tests, does not enforce session policies; the tests look at the policy that was sent.
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,9 +79,10 @@ def longest_change(target: AwsTarget) -> float:
 
 
 def operating_client(
-    clearance: Clearance, step: Step, targets: Targets, action: str, deadline: Deadline
-) -> Any:
-    """Return an IAM client that may make this one change to the step's user or role.
+    clearance: Clearance, step: Step, targets: Targets, action: str, deadline: Deadline, *,
+    service: str = "iam", region: str = "", resources: Sequence[str] = (),
+) -> Any:  # fmt: skip
+    """Return a client that may make this one change to the step's user or role, or to `resources`.
 
     Raises NotApplied, also when no time is left for the change.
     """
@@ -93,18 +94,20 @@ def operating_client(
         if deadline.left < longest_change(target):
             raise NotApplied("no time is left for the call")
         if not target.operate_role_arn:
-            return client_of(target, key_id, secret)
+            return client_of(target, key_id, secret, service=service, region=region)
+        policy = session_policy(target, step, action, resources)
         sts = client_of(target, key_id, secret, service="sts")
         with _assuming():
             session = sts.assume_role(
                 RoleArn=target.operate_role_arn,
                 RoleSessionName=session_name(clearance),
-                Policy=json.dumps(session_policy(target, step, action), separators=(",", ":")),
+                Policy=json.dumps(policy, separators=(",", ":")),
                 DurationSeconds=SESSION_SECONDS,
             )["Credentials"]
         return client_of(
-            target, session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"]
-        )
+            target, session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"],
+            service=service, region=region,
+        )  # fmt: skip
     except (TargetUnobservable, BotoCoreError, ValueError) as error:
         raise NotApplied(words(error)) from error
 
@@ -114,16 +117,14 @@ def session_name(clearance: Clearance) -> str:
     return f"hitl-{clearance.plan_digest[:12]}-{clearance.step}"
 
 
-def session_policy(target: AwsTarget, step: Step, action: str) -> dict[str, Json]:
-    """Return the policy that cuts a session to one action on one user or one role.
+def session_policy(
+    target: AwsTarget, step: Step, action: str, resources: Sequence[str] = ()
+) -> dict[str, Json]:
+    """Return the policy that cuts a session to one action on `resources`, or one user or role.
 
     The path is not known here; `*/` stands for any, and a name is unique in its account whatever
     its path. The session can never do more than the role's own policy.
     """
-    partition = target.operate_role_arn.split(":")[1]
-    fields = step.target.fields
-    noun = "role" if "role" in fields else "user"
-    at = f"arn:{partition}:iam::{fields['account']}:{noun}"
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -131,10 +132,19 @@ def session_policy(target: AwsTarget, step: Step, action: str) -> dict[str, Json
                 "Sid": "HitlportalOneStep",
                 "Effect": "Allow",
                 "Action": action,
-                "Resource": [f"{at}/{fields[noun]}", f"{at}/*/{fields[noun]}"],
+                "Resource": [*(resources or _holders(target, step))],
             }
         ],
     }
+
+
+def _holders(target: AwsTarget, step: Step) -> tuple[str, ...]:
+    """Return the ARNs that the step's user or role may have."""
+    partition = target.operate_role_arn.split(":")[1]
+    fields = step.target.fields
+    noun = "role" if "role" in fields else "user"
+    at = f"arn:{partition}:iam::{fields['account']}:{noun}"
+    return f"{at}/{fields[noun]}", f"{at}/*/{fields[noun]}"
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.executors.aws_policies import DeniedUserWorld, PasswordWorld, RoleWorld
+from tests.executors.aws_trails import TrailWorld
 from tests.executors.contract import AwsWorld
 
 WORLDS: Mapping[str, type[AwsWorld]] = {
     "aws.iam_user": DeniedUserWorld,
     "aws.iam_role": RoleWorld,
     "aws.iam_login_profile": PasswordWorld,
+    "aws.trail": TrailWorld,
 }

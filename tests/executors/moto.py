@@ -17,6 +17,7 @@ from botocore.config import Config
 from remediation.executors import aws_sessions
 
 ACCOUNT = "218007301253"
+BUCKET = "trail-logs"
 OTHER_ACCOUNT = "933175858973"
 # As many as the tests of one process take, which share a simulator.
 USERS = 200
@@ -88,7 +89,9 @@ def seed(number_of_users: int = USERS) -> dict[str, Any]:
     ]
     return {
         "accounts": [
-            {"account": ACCOUNT, "users": [*users, *lone_users()], "admin": ADMIN} | logins("1"),
+            {"account": ACCOUNT, "users": [*users, *lone_users()], "admin": ADMIN}
+            | {"buckets": [BUCKET]}
+            | logins("1"),
             {"account": OTHER_ACCOUNT, "users": []} | logins("2"),
         ]
     }

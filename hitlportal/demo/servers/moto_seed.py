@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from moto.iam.models import AccessKey, AccessKeyLastUsed, IAMBackend, iam_backends
+from moto.s3.models import s3_backends
 
 PARTITION, REGION = "aws", "us-east-1"  # IAM is global, but moto needs a region
 READS = [
@@ -22,7 +23,8 @@ READS = [
     "iam:ListRolePolicies",
     "iam:ListAttachedRolePolicies",
     "iam:GetRolePolicy",
-    "cloudtrail:LookupEvents",
+    *("cloudtrail:LookupEvents", "cloudtrail:DescribeTrails"),
+    *("cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors"),
     "secretsmanager:DescribeSecret",
 ]
 KEY_CHANGES = ["iam:UpdateAccessKey", "iam:CreateAccessKey", "iam:DeleteAccessKey"]
@@ -31,9 +33,11 @@ POLICY_CHANGES = [
     *("iam:PutRolePolicy", "iam:DeleteRolePolicy"),
     "iam:DeleteLoginProfile",
 ]
+TRAIL_CHANGES = ["cloudtrail:StartLogging"]
 CHANGES = [
     *KEY_CHANGES,
     *POLICY_CHANGES,
+    *TRAIL_CHANGES,
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetSecretValue",
     "secretsmanager:PutSecretValue",
@@ -56,6 +60,8 @@ def seed(accounts: Iterable[dict[str, Any]], kept: Kept | None) -> None:
     for account in accounts:
         backend = iam_backends[account["account"]][PARTITION]
         _add_role(backend, account["account"])
+        for name in account.get("buckets", []):
+            s3_backends[account["account"]][PARTITION].create_bucket(name, REGION)
         for user in account.get("users", []):
             _add_user(backend, user, user["keys"], [], kept, seen)
         for login, actions in LOGINS.items():
@@ -73,7 +79,7 @@ def _add_role(backend: IAMBackend, account: str) -> None:
     trust = {"Version": "2012-10-17", "Statement": [allowed]}
     backend.create_role(ROLE, json.dumps(trust), "/", None, "", [], "3600")
     backend.put_role_policy(
-        ROLE, "hitlportal", json.dumps(_policy([*KEY_CHANGES, *POLICY_CHANGES]))
+        ROLE, "hitlportal", json.dumps(_policy([*KEY_CHANGES, *POLICY_CHANGES, *TRAIL_CHANGES]))
     )
 
 

@@ -21,7 +21,8 @@ Seed: {"accounts": [{"account": "<12 digits>",
     "observer": {"user": "...", "id": "AKIA...", "secret": "..."},   may only read
     "operator": {"user": "...", "id": "AKIA...", "secret": "..."},   may change keys and policies
     "assumer": {...},    optional: may only assume the role hitl-operator, which may change those
-    "admin": {...}}]}    optional: may do everything
+    "admin": {...},      optional: may do everything
+    "buckets": ["..."]}]}    optional: buckets for trails; S3 itself is not served
 
 The log gets one JSON line per call before the caller gets its answer. The state file keeps the keys
 over a restart, with the secrets of those that were made here; moto itself keeps nothing.
@@ -194,12 +195,14 @@ def _account_of(key: str) -> str:
 def _understand(environ: Environ, body: bytes) -> Call:
     found = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, service = found.groups() if found else ("", "")
-    # The JSON services name the action in a header; of their parameters none is logged.
+    # The JSON services name the action in a header; of their parameters only a trail is logged.
     action, parameters = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2], {}
     if not action:
         fields = parse_qs(body.decode("utf-8", "replace"))
         action = fields.get("Action", [""])[0]
         parameters = {name: fields[name][0] for name in LOGGED if name in fields}
+    elif (service, action) == ("cloudtrail", "StartLogging"):
+        parameters = {"Name": str(json.loads(body or b"{}").get("Name"))}
     address, agent = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_USER_AGENT", "")
     return Call(key, service, action, parameters, address, agent)
 

@@ -22,6 +22,7 @@ from remediation.domain.catalogue.aws_rotation import (
     NAME,
     USER_KEYS,
 )
+from remediation.domain.catalogue.aws_trail import START_LOGGING, TRAIL
 from remediation.domain.catalogue.aws_user import ALLOW_AGAIN, DELETE_PASSWORD, DENY_ALL, USER
 from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
@@ -236,11 +237,11 @@ PROVIDER = Provider(
     name="aws",
     tested="moto, a simulator",
     title="AWS",
-    targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT, SESSION),
+    targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT, SESSION, TRAIL),
     actions=(
         *(DEACTIVATE, ACTIVATE, DELETE, CREATE_KEY, DISCARD_KEY),
         *(DENY_ALL, ALLOW_AGAIN, REVOKE, RESTORE, DENY_SESSION, ALLOW_SESSION),
-        DELETE_PASSWORD,
+        *(DELETE_PASSWORD, START_LOGGING),
     ),
     words={
         "account": pgettext("field of a target", "account"),
@@ -275,5 +276,19 @@ PROVIDER = Provider(
         "revocations": pgettext("field of an observation", "older sessions denied, issued before"),
         "earlier": pgettext("field of an observation", "text of AWSRevokeOlderSessions now"),
         "before": pgettext("parameter of an action", "issued before"),
+        "region": pgettext("field of a target", "region"),
+        "trail": pgettext("field of a target", "trail"),
+        "logging": pgettext("field of an observation", "records events"),
+        "trail_arn": pgettext("field of an observation", "full name (ARN) of the trail"),
+        "bucket": pgettext("field of an observation", "bucket that it writes to"),
+        "bucket_prefix": pgettext("field of an observation", "prefix in the bucket"),
+        "kms_key": pgettext("field of an observation", "key that encrypts its files"),
+        "multi_region": pgettext("field of an observation", "records all regions"),
+        "log_file_validation": pgettext("field of an observation", "signs its files"),
+        "selectors": pgettext("field of an observation", "event selectors"),
+        "started": pgettext("field of an observation", "logging started"),
+        "stopped": pgettext("field of an observation", "logging stopped"),
+        "delivery_error": pgettext("field of an observation", "error of the last delivery"),
+        "organisation": pgettext("field of an observation", "trail of the organisation"),
     },
 )
