@@ -60,7 +60,6 @@ PROVIDER = Provider(
             "subjects": pgettext("field of an observation", "subjects"),
             "rules": pgettext("field of an observation", "what the role allows"),
             "elsewhere": pgettext("field of an observation", "other bindings of its subjects"),
-            "present": pgettext("field of an observation", "is there"),
             "settings": pgettext("field of an observation", "settings"),
             "bindings": pgettext("field of an observation", "bindings that give it rights"),
             "owners": pgettext("field of an observation", "owned by"),
