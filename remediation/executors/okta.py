@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from audit.tlog.canonical import Json
@@ -23,7 +23,8 @@ from remediation.executors.libraries import OKTA_AUTHLIB, OKTA_REQUESTS
 from remediation.executors.okta_server import organisation, read
 from remediation.executors.targets import Targets
 
-PAUSE_SECONDS = 0.5
+# Each look is four calls; Okta takes few of the log in a minute.
+PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.5, 4.0
 # The log may be late. After a rollback there is less time: it has looked and called before.
 VERIFY_SECONDS, BACK_SECONDS = 20.0, 10.0
 # What the clocks of the portal and of Okta may differ by.
@@ -93,8 +94,7 @@ class OktaStep(Executor):
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        give_up = Deadline.within(min(VERIFY_SECONDS, deadline.left))
-        while True:
+        for _ in _tries(VERIFY_SECONDS, deadline):
             try:
                 found = self.observe(step, targets)
             except TargetUnobservable as error:
@@ -103,9 +103,7 @@ class OktaStep(Executor):
                 raise VerifyFailed(f"{step.target.locator} does not exist")
             if self._is_done(found):
                 return Outcome(self.seen(found), found)
-            if give_up.passed:
-                raise VerifyFailed(self._still(found))
-            time.sleep(PAUSE_SECONDS)
+        raise VerifyFailed(self._still(found))
 
     def _still(self, found: Observation) -> str:
         return f"status is still {found.state['status']!r}"
@@ -129,6 +127,7 @@ class OktaStep(Executor):
             if snapshot["status"] != _FROM[self.spec.kind]:
                 raise RollbackFailed("Okta cannot bring the user back to its earlier status")
             pem = calls.operator_key(organisation(targets, step.target.fields["org"]), clearance)
+            self._refuse_what_others_did(step, targets, deadline)
             _lifecycle(step, targets, pem, back, deadline)
             self._wait_for(step, targets, snapshot, deadline)
         except RollbackFailed:
@@ -138,11 +137,13 @@ class OktaStep(Executor):
         return Outcome({**snapshot, "changed": True})
 
     def _wait_for(self, step: Step, targets: Targets, wanted: Snapshot, deadline: Deadline) -> None:
-        give_up = Deadline.within(min(BACK_SECONDS, deadline.left))
-        while self.observe(step, targets).state != dict(wanted):
-            if give_up.passed:
-                raise RollbackFailed("the target is not as it was before")
-            time.sleep(PAUSE_SECONDS)
+        for _ in _tries(BACK_SECONDS, deadline):
+            if self.observe(step, targets).state == dict(wanted):
+                return
+        raise RollbackFailed("the target is not as it was before")
+
+    def _refuse_what_others_did(self, step: Step, targets: Targets, deadline: Deadline) -> None:
+        """Raise RollbackFailed if the state is the work of somebody else."""
 
 
 class _Lifecycle(OktaStep):
@@ -159,6 +160,16 @@ class Suspend(_Lifecycle):
     """Suspend an active user."""
 
     spec = SUSPEND
+
+    def _refuse_what_others_did(self, step: Step, targets: Targets, deadline: Deadline) -> None:
+        """A person may have lifted it and suspended the user anew: that is not undone."""
+        at = organisation(targets, step.target.fields["org"])
+        for _ in _tries(BACK_SECONDS, deadline):
+            with calls.reading(at) as okta:
+                last = okta.newest("user.lifecycle.suspend", step.target.fields["user_id"])
+                if last and calls.text(last["actor"], "id") == at.operator.client_id:
+                    return
+        raise RollbackFailed("Okta's log does not have that the portal suspended the user last")
 
 
 class Unsuspend(_Lifecycle):
@@ -203,6 +214,17 @@ class ClearSessions(OktaStep):
     ) -> Outcome:
         refuse_without_clearance(clearance)
         raise RollbackFailed("sessions and tokens that were cleared are not restored")
+
+
+def _tries(seconds: float, deadline: Deadline) -> Iterator[None]:
+    """Yield once and, after longer and longer pauses, again until the time is over."""
+    give_up, pause = Deadline.within(min(seconds, deadline.left)), PAUSE_SECONDS
+    while True:
+        yield
+        if give_up.passed:
+            return
+        time.sleep(min(pause, give_up.left))
+        pause = min(2 * pause, MOST_PAUSE_SECONDS)
 
 
 def _lifecycle(step: Step, targets: Targets, pem: str, kind: str, deadline: Deadline) -> None:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from remediation.domain import instant
-from remediation.domain.errors import TargetUnobservable
+from remediation.domain.errors import BadValue, TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.executors.base import Deadline
 from remediation.executors.credentials import for_observing, for_operating
@@ -36,12 +36,12 @@ LIFE_SECONDS, PAST_SECONDS = 360, 60
 LOOK_SECONDS = 15.0
 # Okta keeps its log for 90 days, and looks back 7 if it is not asked for more.
 LOG_KEPT = timedelta(days=89)
-MOST_TEXT = 200
+MOST_TEXT, MOST_LISTED = 200, 200
 # Okta's number for a thing that is not there.
 NOT_FOUND = "E0000007"
 # A proxy on the way may say it after it has passed the call on.
 REQUEST_TIMEOUT = 408
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -69,18 +69,23 @@ class Reading:
         said = _objects(_success(answer))
         if answer.has_next:
             raise TargetUnobservable("Okta: the list of roles has more than one page")
-        return sorted({text(one, "label") or text(one, "type") for one in said})
+        return sorted({text(one, "label") or text(one, "type") for one in said})[:MOST_LISTED]
 
     def event(self, kind: str, user_id: str, since: str = "", by: str = "") -> bool:
-        """Return whether the log has a successful event about a user. Raises TargetUnobservable.
+        """Return whether the log has a successful event about a user. Raises TargetUnobservable."""
+        return self.newest(kind, user_id, since, by) is not None
+
+    def newest(self, kind: str, user_id: str, since: str = "", by: str = "") -> Object | None:
+        """Return the last successful event about a user. Raises TargetUnobservable.
 
         One that is not what was asked for is never taken for it.
         """
+        begins = _begins(since)
         asked = [("eventType", kind), ("target.id", user_id), ("outcome.result", "SUCCESS")]
         asked += [("actor.id", by)] if by else []
         query = {
             "filter": " and ".join(f'{name} eq "{value}"' for name, value in asked),
-            "since": since or instant.dump(datetime.now(UTC).replace(microsecond=0) - LOG_KEPT),
+            "since": since or instant.dump(begins),
             "sortOrder": "DESCENDING",
             "limit": "1",
         }
@@ -91,10 +96,12 @@ class Reading:
             same = same and text(_object(one["outcome"]), "result") == "SUCCESS"
             if not same or (by and text(_object(one["actor"]), "id") != by):
                 raise TargetUnobservable("Okta: the log answers with another event")
-            # Compared as texts: both are in UTC, and seconds come before fractions.
-            if since and (moment(one, "published") or "")[:19] < since[:19]:
+            published = datetime.fromisoformat(moment(one, "published") or "")
+            if published < begins.replace(microsecond=0):
                 raise TargetUnobservable("Okta: the log answers with an older event")
-        return bool(said)
+            if published < begins:  # Okta may have cut the fraction of what was asked for
+                return None
+        return said[0] if said else None
 
     def _ask(self, path: str, query: Mapping[str, str]) -> Answer:
         call = Call("GET", f"{self.at.url}{path}", self.bearer, query=query)
@@ -205,6 +212,16 @@ def _sent(at: Organisation, call: Call, until: Deadline) -> Answer:
         raise TargetUnobservable(f"Okta: {error}") from None
 
 
+def _begins(since: str) -> datetime:
+    """Return from when on the log is read. Raises TargetUnobservable."""
+    if not since:
+        return datetime.now(UTC).replace(microsecond=0) - LOG_KEPT
+    try:
+        return instant.parse(since)
+    except BadValue:
+        raise TargetUnobservable("Okta: the given time is none") from None
+
+
 def _success(answer: Answer) -> Any:
     if answer.status != 200:
         raise TargetUnobservable(f"Okta: {answer.why_not}")
@@ -239,7 +256,16 @@ def text(found: Object, name: str, most: int = MOST_TEXT) -> str:
     value = found.get(name)
     if value is not None and not isinstance(value, str):
         raise TypeError(name)
-    return (value or "")[:most]
+    return plain(value or "", most)
+
+
+def plain(value: str, most: int = MOST_TEXT) -> str:
+    """Return a text, cut, without what no record takes: it would keep a step off the record."""
+    return "".join("\ufffd" if _unkept(each) else each for each in value[:most])
+
+
+def _unkept(each: str) -> bool:
+    return each == "\0" or "\ud800" <= each <= "\udfff"
 
 
 def moment(found: Object, name: str) -> str | None:

@@ -21,7 +21,7 @@ from tests.executors import clusters, ldap, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.github import GithubPlace
 from tests.executors.kube import KubePlace
-from tests.executors.okta import OktaPlace
+from tests.executors.okta import OktaPlace, checks_keys_once
 from tests.executors.openbao import Place
 from tests.executors.rabbitmq import RabbitPlace, TargetRabbit
 from tests.executors.ssh import SshPlace
@@ -184,7 +184,9 @@ def okta_place() -> Iterator[OktaPlace]:
     """A simulated Okta; tests share it and use users of their own."""
     server = OktaServer()
     server.start()
-    yield OktaPlace(server)
+    with pytest.MonkeyPatch.context() as patch:
+        checks_keys_once(patch)
+        yield OktaPlace(server)
     server.stop()
 
 

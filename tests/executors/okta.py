@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc.jwk import RSAKey
+from pytest import MonkeyPatch
 
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.okta import OktaServer
@@ -51,6 +54,11 @@ class OktaPlace:
 def pem(key: RSAPrivateKey) -> str:
     form = PrivateFormat.PKCS8
     return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+
+
+def checks_keys_once(patch: MonkeyPatch) -> None:
+    """Let a good key be read once: its check takes longer than all the rest of a look."""
+    patch.setattr(RSAKey, "import_key", cache(RSAKey.import_key))
 
 
 class OktaWorld(World):

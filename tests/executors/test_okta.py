@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ from remediation.domain import plan as plans
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.waits import Order
-from remediation.executors import okta
+from remediation.executors import base, okta
 from remediation.executors.base import Settled
 from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed, VerifyFailed
 from remediation.executors.run import (
@@ -282,6 +283,66 @@ def test_a_user_that_somebody_deactivated_since_is_not_let_in_again(
     with pytest.raises(RollbackFailed, match="somebody else"):
         run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
     assert world.user.status == "DEPROVISIONED"
+
+
+def test_a_user_whom_a_person_suspended_since_is_not_let_in_again(
+    worlds: dict[str, OktaWorld], okta_place: OktaPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lifted and suspended anew, for a reason of their own: the status is the same."""
+    monkeypatch.setattr(okta, "BACK_SECONDS", 0.0)
+    world = worlds[SUSPEND]
+    plan, targets = world.plan(), world.targets()
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    carry_out(world)
+    begun = [*okta_place.api.log]
+    okta_place.api.note("user.lifecycle.suspend", world.user.id, "00uadmin")
+    with pytest.raises(RollbackFailed, match="not have that the portal suspended the user last"):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    okta_place.api.log.clear()  # late
+    with pytest.raises(RollbackFailed, match="not have that the portal suspended the user last"):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    assert world.user.status == "SUSPENDED"
+    okta_place.api.log += begun
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    assert world.user.status == "ACTIVE"
+
+
+def test_a_user_who_got_the_login_of_one_that_was_deleted_is_not_the_target(
+    worlds: dict[str, OktaWorld], okta_place: OktaPlace
+) -> None:
+    world = worlds[SUSPEND]
+    other = User(world.deleted.login)
+    okta_place.api.users[other.id] = other
+    plan = world.plan(world.gone)
+    assert not run_observe(plan.steps[0], world.targets()).exists
+    with pytest.raises(NotApplied, match="does not exist"):
+        run_apply(clearance(plan), plan.body, 0, world.targets())
+    assert okta_place.api.users.pop(other.id).status == "ACTIVE"
+
+
+def test_looking_needs_no_key_that_changes_something(worlds: dict[str, OktaWorld]) -> None:
+    for world in worlds.values():
+        (world.directory / "operate.pem").unlink()
+        assert run_observe(world.step, world.targets()).exists
+
+
+def test_waiting_for_the_log_asks_less_and_less_often(
+    worlds: dict[str, OktaWorld], okta_place: OktaPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Okta takes few calls of its log in a minute; the limit would end the waiting."""
+    clock = [0.0]
+
+    def moved(by: float) -> None:
+        clock[0] += by
+
+    monkeypatch.setattr(okta, "time", SimpleNamespace(sleep=moved))
+    monkeypatch.setattr(base, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    begins, world = len(okta_place.api.requests), worlds[CLEAR]
+    plan = world.plan()
+    with pytest.raises(VerifyFailed, match="log does not have"):
+        run_verify(clearance(plan), plan.body, 0, world.targets())
+    asked = [one.path for one, _, _ in okta_place.api.requests[begins:]]
+    assert 5 < asked.count("/api/v1/logs") < 12 and clock[0] == okta.VERIFY_SECONDS
 
 
 def test_a_section_that_cannot_be_used_is_refused(worlds: dict[str, OktaWorld]) -> None:

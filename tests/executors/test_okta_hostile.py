@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from audit.tlog.canonical import encode
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.plan import Plan
 from remediation.executors import okta_calls, okta_http
@@ -25,7 +26,7 @@ from remediation.executors.targets import Targets
 from tests.executors.contract import clearance, make_plan
 from tests.executors.kube import certified
 from tests.executors.oauth_hostile import Hostile, Send, drip, hostile, nothing, whole
-from tests.executors.okta import pem
+from tests.executors.okta import checks_keys_once, pem
 
 TOKEN = "eyJ0123456789abcdefghijklmnopqrstuvwxyz"
 ID, LOGIN, SINCE = "00u1a2b3c4d5e6f7g8h9", "ann@example.org", "2026-01-01T00:00:00Z"
@@ -73,9 +74,15 @@ def listed(*found: Any) -> Send:
     return whole(json.dumps(found).encode())
 
 
+@pytest.fixture(scope="module")
+def key() -> str:
+    return pem(generate_private_key(65537, 2048))
+
+
 @pytest.fixture
-def targets(tmp_path: Path, server: Hostile) -> Targets:
-    (tmp_path / "key.pem").write_text(pem(generate_private_key(65537, 2048)))
+def targets(tmp_path: Path, server: Hostile, key: str, monkeypatch: pytest.MonkeyPatch) -> Targets:
+    checks_keys_once(monkeypatch)
+    (tmp_path / "key.pem").write_text(key)
     (tmp_path / "targets.toml").write_text(
         f'[okta.acme]\nurl = "http://127.0.0.1:{server.port}"\n'
         'observe_client_id = "o"\nobserve_key_file = "key.pem"\n'
@@ -144,6 +151,8 @@ BAD: dict[str, dict[str, Send]] = {
         "about another": listed({**EVENT, "target": [{"id": "00u0"}]}),
         "by another": listed({**EVENT, "actor": {"id": "x"}}),
         "failed": listed({**EVENT, "outcome": {"result": "FAILURE"}}),
+        "day of none": listed({**EVENT, "published": "2026-02-31T00:00:00Z"}),
+        "digits of others": listed({**EVENT, "published": "٢٠٢٦-01-02T03:04:05Z"}),
         "older": listed({**EVENT, "published": "2025-12-31T23:59:59.000Z"}),
         "no time": listed({**EVENT, "published": None}),
         "no target": listed({**EVENT, "target": None}),
@@ -175,6 +184,44 @@ def test_a_limit_of_calls_and_a_missing_right_are_named(server: Hostile, targets
         server.answers[ONE] = [answer]
         with pytest.raises(TargetUnobservable, match=said):
             run_observe(plan_of().steps[0], targets)
+
+
+def test_a_text_that_no_record_takes_keeps_no_step_off_the_record(
+    server: Hostile, targets: Targets
+) -> None:
+    server.answers[ONE] = [whole({**USER, "type": {"id": "a\0b\ud800c"}})]
+    many = [{"label": f"r{number}\0" + "x" * 900} for number in range(1000)]
+    server.answers[ROLES] = [listed({"label": "a\0\udfff"}, *many)]
+    seen = run_observe(plan_of().steps[0], targets)
+    assert seen.state["user_type"] == "a\ufffdb\ufffdc"
+    roles = seen.shown["admin_roles"]
+    assert isinstance(roles, list) and roles[0] == "a\ufffd\ufffd" and len(roles) == 200
+    assert len(encode(seen.to_json())) < 100_000
+
+
+def test_a_clearing_in_the_same_second_but_before_the_time_does_not_count(
+    server: Hostile, targets: Targets
+) -> None:
+    target = {"kind": "okta.user", "org": "acme", "login": LOGIN, "user_id": ID}
+    for since, counts in (
+        ("2026-01-02T03:04:05.000001Z", False),
+        ("2026-01-02T03:04:05Z", True),
+        ("2026-01-02T03:04:04.999999Z", True),
+    ):
+        plan = make_plan("okta.user.clear_sessions", {**target}, {"begun_before": since})
+        server.answers[f"/api/v1/logs?{urlencode({**ASKED, 'since': since})}"] = [listed(EVENT)]
+        assert run_observe(plan.steps[0], targets).shown["cleared_since"] is counts, since
+
+
+def test_a_time_that_is_none_is_not_asked_for(server: Hostile, targets: Targets) -> None:
+    target = {"kind": "okta.user", "org": "acme", "login": LOGIN, "user_id": ID}
+    for since in ("2026-02-31T00:00:00Z", "2026-01-01T00:00:00Z\n", "٢٠٢٦-01-01T00:00:00Z"):
+        plan = make_plan("okta.user.clear_sessions", {**target}, {"begun_before": since})
+        server.answers[f"/api/v1/logs?{urlencode({**ASKED, 'since': since})}"] = [listed()]
+        with pytest.raises(TargetUnobservable, match="the given time is none"):
+            run_observe(plan.steps[0], targets)
+        with pytest.raises(NotApplied):
+            run_apply(clearance(plan), plan.body, 0, targets)
 
 
 def test_a_change_counts_by_its_status_alone(server: Hostile, targets: Targets) -> None:

@@ -57,7 +57,8 @@ def refusal(status: int, code: str, said: str) -> Refusal:
 
 
 def now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    """Return the time as Okta writes it, with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass
@@ -238,9 +239,11 @@ class Api:
 
     def _events(self, query: dict[str, str]) -> list[Object]:
         wanted = dict(_TERM.findall(query.get("filter", "")))
+        # Not compared as texts: a fraction comes before the Z.
+        since = datetime.fromisoformat(query.get("since", "1970-01-01T00:00:00Z"))
         found = [
             one for one in reversed(self.log)
-            if one["published"] >= query.get("since", "")
+            if datetime.fromisoformat(one["published"]) >= since
             and wanted.get("eventType", one["eventType"]) == one["eventType"]
             and wanted.get("target.id", one["target"][0]["id"]) == one["target"][0]["id"]
             and wanted.get("actor.id", one["actor"]["id"]) == one["actor"]["id"]
