@@ -287,7 +287,6 @@ PROVIDER = Provider(
         "log_file_validation": pgettext("field of an observation", "signs its files"),
         "selectors": pgettext("field of an observation", "event selectors"),
         "started": pgettext("field of an observation", "logging started"),
-        "stopped": pgettext("field of an observation", "logging stopped"),
         "delivery_error": pgettext("field of an observation", "error of the last delivery"),
         "organisation": pgettext("field of an observation", "trail of the organisation"),
     },
