@@ -27,6 +27,7 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_account import read
+from remediation.executors.aws_bucket import BlockPublicAccess, RestorePublicAccess
 from remediation.executors.aws_client import CONNECT_SECONDS, READ_SECONDS
 from remediation.executors.aws_create import CreateKey
 from remediation.executors.aws_delete import DeleteKey
@@ -36,6 +37,7 @@ from remediation.executors.aws_iam import LOOK_SECONDS, look, set_status
 from remediation.executors.aws_login_profile import DeleteLoginProfile
 from remediation.executors.aws_revoke import RestoreSessions, RevokeSessions
 from remediation.executors.aws_role_session import AllowSessionName, DenySessionName
+from remediation.executors.aws_selectors import RestoreSelectors
 from remediation.executors.aws_trail import StartLogging
 from remediation.executors.aws_user_deny import AllowAgain, DenyAll
 from remediation.executors.base import Deadline, Executor, Outcome, Point, Snapshot
@@ -158,7 +160,7 @@ DRIVER = Driver(
         *(DeactivateAccessKey, ActivateAccessKey, DeleteKey, CreateKey, DiscardKey),
         *(DenyAll, AllowAgain, DeleteLoginProfile),
         *(RevokeSessions, RestoreSessions, DenySessionName, AllowSessionName),
-        StartLogging,
+        *(StartLogging, RestoreSelectors, BlockPublicAccess, RestorePublicAccess),
     ),
     read,
     needs=(BOTO3,),

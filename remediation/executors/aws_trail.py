@@ -16,9 +16,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.aws_selectors import LONGEST_SELECTORS, MOST_SELECTORS
 from remediation.domain.catalogue.aws_trail import START_LOGGING
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
@@ -31,18 +32,16 @@ from remediation.executors.base import GONE, Deadline, Outcome, Point, Snapshot
 from remediation.executors.errors import NotApplied
 from remediation.executors.targets import Targets
 
-# CloudTrail's own limits are lower: 5 selectors, or 500 values in all advanced ones.
-MOST_SELECTORS, LONGEST_SELECTORS = 100, 16_000
 LONGEST_TEXT = 500
 # AWS allows 5 trails in a region; those of other regions and of an organisation come beside them.
 MOST_TRAILS = 500
-NO_WAY_BACK = "stopping the logging would switch evidence off: the portal does not do it"
+NO_WAY_BACK = "undoing it could switch evidence off: the portal does not do it"
 
 
-class StartLogging(PolicyAction):
-    """Start a trail's logging."""
+class OfTrail(PolicyAction):
+    """An action on a trail, which changes one pinned field and has no way back."""
 
-    spec = START_LOGGING
+    changes: ClassVar[str]
 
     def _look(self, step: Step, targets: Targets) -> Observation:
         return look_at_trail(step, targets)
@@ -55,6 +54,32 @@ class StartLogging(PolicyAction):
     def _without(self, step: Step, observation: Observation) -> bool | None:
         """It takes no access away, so it is never said to."""
         return False if observation.exists else None
+
+    def _refuse_changed(self, found: Observation) -> None:
+        """Refuse a trail that records other things, or to another place, than people saw."""
+        for name, known in (self.expected or {}).items():
+            if name != self.changes and known != found.state.get(name):
+                raise NotApplied(f"the trail was changed since people decided ({name})")
+
+    def _undo(
+        self,
+        clearance: Clearance,
+        step: Step,
+        targets: Targets,
+        snapshot: Snapshot,
+        found: Observation,
+        deadline: Deadline,
+    ) -> Outcome:
+        if found.state.get(self.changes) == snapshot[self.changes]:
+            return Outcome({self.changes: snapshot[self.changes], "changed": False})
+        raise NotApplied(NO_WAY_BACK)
+
+
+class StartLogging(OfTrail):
+    """Start a trail's logging."""
+
+    spec = START_LOGGING
+    changes = "logging"
 
     def _why_not(self, step: Step, found: Observation) -> str:
         return "" if found.state["logging"] is True else "the trail's logging is off"
@@ -74,25 +99,6 @@ class StartLogging(PolicyAction):
         with changing():
             client.start_logging(Name=arn)
         return Outcome({"logging": True})
-
-    def _refuse_changed(self, found: Observation) -> None:
-        """Refuse a trail that records other things, or to another place, than people saw."""
-        for name, known in (self.expected or {}).items():
-            if name != "logging" and known != found.state.get(name):
-                raise NotApplied(f"the trail was changed since people decided ({name})")
-
-    def _undo(
-        self,
-        clearance: Clearance,
-        step: Step,
-        targets: Targets,
-        snapshot: Snapshot,
-        found: Observation,
-        deadline: Deadline,
-    ) -> Outcome:
-        if found.state.get("logging") == snapshot["logging"]:
-            return Outcome({"logging": snapshot["logging"], "changed": False})
-        raise NotApplied(NO_WAY_BACK)
 
 
 def look_at_trail(step: Step, targets: Targets) -> Observation:
@@ -166,10 +172,23 @@ def _selectors(held: Mapping[str, Any]) -> list[Json]:
     """Return each selector as a text that is the same whenever the selector is the same."""
     kinds = ("EventSelectors", "AdvancedEventSelectors")
     found = [each for kind in kinds for each in held.get(kind) or ()]
-    texts = [json.dumps(each, sort_keys=True, separators=(",", ":")) for each in found]
+    texts = [written(each) for each in found]
     if len(texts) > MOST_SELECTORS or sum(map(len, texts)) > LONGEST_SELECTORS:
         raise TargetUnobservable("the trail has more selectors than can be shown")
     return [*sorted(texts)]
+
+
+def written(selector: Mapping[str, Any]) -> str:
+    """Return a selector as a text. An empty list in it means the same as none."""
+    return json.dumps(_without_empty(selector), sort_keys=True, separators=(",", ":"))
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            name: _without_empty(each) for name, each in value.items() if each not in (None, [])
+        }
+    return [_without_empty(each) for each in value] if isinstance(value, list) else value
 
 
 def _text(value: object) -> str:

@@ -12,6 +12,7 @@ from tests.executors.aws_policies import DeniedUserWorld
 
 _NUMBERS = itertools.count()
 REGION, ELSEWHERE = "us-east-1", "eu-west-1"
+NARROWED = {"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True, "DataResources": []}
 
 
 class TrailWorld(DeniedUserWorld):
@@ -30,6 +31,8 @@ class TrailWorld(DeniedUserWorld):
         self.arn = made["TrailARN"]
         self.admins.start_logging(Name=self.name)
         self.admins.stop_logging(Name=self.name)
+        if action.endswith("restore_selectors"):
+            self.admins.put_event_selectors(TrailName=self.name, EventSelectors=[NARROWED])
 
     def new_user(self) -> moto.User:
         return moto.User("", "", "")
@@ -55,7 +58,11 @@ class TrailWorld(DeniedUserWorld):
         return bool(self.admins.get_trail_status(Name=self.name)["IsLogging"])
 
     def look(self) -> object:
-        return self.records(), self.admins.get_event_selectors(TrailName=self.name)["TrailARN"]
+        return self.records(), self.selectors()
+
+    def selectors(self) -> tuple[Any, Any]:
+        found = self.admins.get_event_selectors(TrailName=self.name)
+        return found.get("EventSelectors"), found.get("AdvancedEventSelectors")
 
     def lines(self) -> list[dict[str, Any]]:
         """Return the portal's changing calls for this trail in the target's own log."""

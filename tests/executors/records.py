@@ -43,7 +43,7 @@ MAY_CALL = {"version", "sessions", "session_list", "session_places", "session_or
     *("session_details", "session_queries", "membership_state"),
 }
 SIGNALS = re.compile(r"\bpg_(?:terminate|cancel)_backend\b|\bset_config\b", re.I)
-AWS_READS = re.compile(r"[a-z]+:(?:Get|List|Describe|Lookup)\w*")
+AWS_READS = re.compile(r"[a-z0-9]+:(?:Get|List|Describe|Lookup)\w*")
 # Questions that the API takes as an update because they have a body.
 BAO_LOOKUPS = re.compile(
     r"auth/[^ ]+/secret-id-accessor/lookup|auth/token/lookup-accessor|sys/leases/lookup"

@@ -26,6 +26,8 @@ READS = [
     *("cloudtrail:LookupEvents", "cloudtrail:DescribeTrails"),
     *("cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors"),
     "secretsmanager:DescribeSecret",
+    *("s3:GetBucketLocation", "s3:GetBucketPublicAccessBlock", "s3:GetBucketPolicyStatus"),
+    *("s3:GetBucketAcl", "s3:GetBucketWebsite"),
 ]
 KEY_CHANGES = ["iam:UpdateAccessKey", "iam:CreateAccessKey", "iam:DeleteAccessKey"]
 POLICY_CHANGES = [
@@ -33,11 +35,11 @@ POLICY_CHANGES = [
     *("iam:PutRolePolicy", "iam:DeleteRolePolicy"),
     "iam:DeleteLoginProfile",
 ]
-TRAIL_CHANGES = ["cloudtrail:StartLogging"]
+TRAIL_CHANGES = ["cloudtrail:StartLogging", "cloudtrail:PutEventSelectors"]
+BUCKET_CHANGES = ["s3:PutBucketPublicAccessBlock"]
+ROLE_CHANGES = [*KEY_CHANGES, *POLICY_CHANGES, *TRAIL_CHANGES, *BUCKET_CHANGES]
 CHANGES = [
-    *KEY_CHANGES,
-    *POLICY_CHANGES,
-    *TRAIL_CHANGES,
+    *ROLE_CHANGES,
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetSecretValue",
     "secretsmanager:PutSecretValue",
@@ -78,9 +80,7 @@ def _add_role(backend: IAMBackend, account: str) -> None:
     allowed = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     trust = {"Version": "2012-10-17", "Statement": [allowed]}
     backend.create_role(ROLE, json.dumps(trust), "/", None, "", [], "3600")
-    backend.put_role_policy(
-        ROLE, "hitlportal", json.dumps(_policy([*KEY_CHANGES, *POLICY_CHANGES, *TRAIL_CHANGES]))
-    )
+    backend.put_role_policy(ROLE, "hitlportal", json.dumps(_policy(ROLE_CHANGES)))
 
 
 def _add_user(

@@ -22,7 +22,7 @@ Seed: {"accounts": [{"account": "<12 digits>",
     "operator": {"user": "...", "id": "AKIA...", "secret": "..."},   may change keys and policies
     "assumer": {...},    optional: may only assume the role hitl-operator, which may change those
     "admin": {...},      optional: may do everything
-    "buckets": ["..."]}]}    optional: buckets for trails; S3 itself is not served
+    "buckets": ["..."]}]}    optional: buckets, such as those of trails
 
 The log gets one JSON line per call before the caller gets its answer. The state file keeps the keys
 over a restart, with the secrets of those that were made here; moto itself keeps nothing.
@@ -54,17 +54,19 @@ from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
 from moto.sts.models import sts_backends
 from werkzeug.serving import make_server
 
-from hitlportal.demo.servers import moto_seed, moto_trail
+from hitlportal.demo.servers import moto_s3, moto_seed, moto_trail
 from hitlportal.demo.servers.moto_trail import Call, Trail
 
 # moto's own /moto-api could switch authentication off
-SERVICES = frozenset({"iam", "sts", "cloudtrail", "secretsmanager"})
+SERVICES = frozenset({"iam", "sts", "cloudtrail", "secretsmanager", "s3"})
 MAX_BODY = 64 * 1024  # the parameters of the calls served here
 # No other parameter: the log must hold no secret.
 LOGGED = (
     *("UserName", "AccessKeyId", "Status", "RoleArn", "RoleSessionName", "Policy"),
     *("RoleName", "PolicyName", "PolicyDocument"),
 )
+# The changes of a trail, and the parameter that names it.
+TRAIL_NAMED = {"StartLogging": "Name", "PutEventSelectors": "TrailName"}
 ENDING = (signal.SIGTERM, signal.SIGINT)
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/[^/]+/([^/]+)/aws4_request")
 REFUSAL = (
@@ -72,6 +74,8 @@ REFUSAL = (
     "<Message>The security token included in the request is invalid.</Message></Error>"
     "</ErrorResponse>"
 )
+
+XML = [("Content-Type", "text/xml")]
 
 Environ = dict[str, Any]
 Answer = tuple[str, list[tuple[str, str]], bytes]
@@ -125,7 +129,9 @@ class Simulator:
     def _answer(self, call: Call, environ: Environ, body: bytes) -> Answer:
         key = next((key for _, key in moto_seed.all_keys() if key.access_key_id == call.key), None)
         if call.service not in SERVICES or (key is not None and not self._takes(key)):
-            return "403 Forbidden", [("Content-Type", "text/xml")], REFUSAL.encode()
+            return "403 Forbidden", XML, REFUSAL.encode()
+        if call.service == "s3" and moto_s3.is_foreign(environ, call.parameters["Bucket"]):
+            return "403 Forbidden", XML, moto_s3.FOREIGN.encode()
         before = key.last_used if key is not None else None
         answer = self._ask(environ)
         if key is not None and before is not None and key.last_used is not None:
@@ -196,13 +202,16 @@ def _understand(environ: Environ, body: bytes) -> Call:
     found = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, service = found.groups() if found else ("", "")
     # The JSON services name the action in a header; of their parameters only a trail is logged.
-    action, parameters = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2], {}
-    if not action:
+    action = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    parameters: dict[str, str] = {}
+    if service == "s3":
+        action, parameters = moto_s3.call_of(environ)
+    elif not action:
         fields = parse_qs(body.decode("utf-8", "replace"))
         action = fields.get("Action", [""])[0]
         parameters = {name: fields[name][0] for name in LOGGED if name in fields}
-    elif (service, action) == ("cloudtrail", "StartLogging"):
-        parameters = {"Name": str(json.loads(body or b"{}").get("Name"))}
+    elif service == "cloudtrail" and action in TRAIL_NAMED:
+        parameters = {"Name": str(json.loads(body or b"{}").get(TRAIL_NAMED[action]))}
     address, agent = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_USER_AGENT", "")
     return Call(key, service, action, parameters, address, agent)
 
@@ -234,6 +243,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     os.environ.pop("MOTO_ACCOUNT_ID", None)  # it would put every caller into one account
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0  # authenticate from the first call on
+    moto_s3.name_rights()
     again = arguments.state is not None and arguments.state.exists()
     kept = json.loads(arguments.state.read_text(encoding="utf-8")) if again else None
     accounts = json.loads(arguments.seed.read_text(encoding="utf-8"))["accounts"]

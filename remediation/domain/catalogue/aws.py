@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
+from remediation.domain.catalogue.aws_bucket import BLOCK, BUCKET, RESTORE_PUBLIC
 from remediation.domain.catalogue.aws_role import (
     ALLOW_SESSION,
     DENY_SESSION,
@@ -22,6 +23,7 @@ from remediation.domain.catalogue.aws_rotation import (
     NAME,
     USER_KEYS,
 )
+from remediation.domain.catalogue.aws_selectors import RESTORE_SELECTORS
 from remediation.domain.catalogue.aws_trail import START_LOGGING, TRAIL
 from remediation.domain.catalogue.aws_user import ALLOW_AGAIN, DELETE_PASSWORD, DENY_ALL, USER
 from remediation.domain.catalogue.lives_on import LivesOn
@@ -237,11 +239,11 @@ PROVIDER = Provider(
     name="aws",
     tested="moto, a simulator",
     title="AWS",
-    targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT, SESSION, TRAIL),
+    targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT, SESSION, TRAIL, BUCKET),
     actions=(
         *(DEACTIVATE, ACTIVATE, DELETE, CREATE_KEY, DISCARD_KEY),
         *(DENY_ALL, ALLOW_AGAIN, REVOKE, RESTORE, DENY_SESSION, ALLOW_SESSION),
-        *(DELETE_PASSWORD, START_LOGGING),
+        *(DELETE_PASSWORD, START_LOGGING, RESTORE_SELECTORS, BLOCK, RESTORE_PUBLIC),
     ),
     words={
         "account": pgettext("field of a target", "account"),
@@ -280,7 +282,7 @@ PROVIDER = Provider(
         "trail": pgettext("field of a target", "trail"),
         "logging": pgettext("field of an observation", "records events"),
         "trail_arn": pgettext("field of an observation", "full name (ARN) of the trail"),
-        "bucket": pgettext("field of an observation", "bucket that it writes to"),
+        "bucket": pgettext("field of a target", "bucket"),
         "bucket_prefix": pgettext("field of an observation", "prefix in the bucket"),
         "kms_key": pgettext("field of an observation", "key that encrypts its files"),
         "multi_region": pgettext("field of an observation", "records all regions"),
@@ -289,5 +291,14 @@ PROVIDER = Provider(
         "started": pgettext("field of an observation", "logging started"),
         "delivery_error": pgettext("field of an observation", "error of the last delivery"),
         "organisation": pgettext("field of an observation", "trail of the organisation"),
+        "earlier_selectors": pgettext("parameter of an action", "selectors that it had before"),
+        "public_blocks": pgettext(
+            "field of an observation", "flags against public access that are on"
+        ),
+        "policy_public": pgettext("field of an observation", "its policy is public"),
+        "open_now": pgettext("field of an observation", "open to"),
+        "open_again": pgettext("field of an observation", "kept out by the flags alone"),
+        "website": pgettext("field of an observation", "website"),
+        "earlier_blocks": pgettext("parameter of an action", "flags that were on before"),
     },
 )

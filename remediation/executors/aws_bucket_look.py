@@ -1,0 +1,116 @@
+"""Read a bucket of S3: its flags against public access, and who is let in without them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from audit.tlog.canonical import Json
+from remediation.domain.catalogue.aws_bucket import FLAGS
+from remediation.domain.catalogue.aws_trail import REGION
+from remediation.domain.errors import TargetUnobservable
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Step
+from remediation.executors.aws_account import account
+from remediation.executors.aws_client import client_of, reading, uncut
+from remediation.executors.base import GONE
+from remediation.executors.targets import Targets
+
+# S3 takes 100 grants in an ACL ("Access control list (ACL) overview").
+MOST_GRANTS = 100
+PERMISSION = r"FULL_CONTROL|READ|WRITE|READ_ACP|WRITE_ACP"
+# The groups that make a grant public (the same page).
+GROUPS: Mapping[str, str] = {
+    "http://acs.amazonaws.com/groups/global/AllUsers": "everyone",
+    "http://acs.amazonaws.com/groups/global/AuthenticatedUsers": "everyone with any AWS login",
+}
+# RestrictPublicBuckets keeps out every other account while the policy is public (S3 User Guide,
+# "Blocking public access to your Amazon S3 storage").
+BY_POLICY = "everyone whom its policy lets in, and other AWS accounts that it names"
+# What GetBucketLocation answers for the two regions that are older than their names.
+OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}
+
+
+def owned(step: Step) -> dict[str, str]:
+    """Return the bucket, and the account that must own it."""
+    fields = step.target.fields
+    return {"Bucket": fields["bucket"], "ExpectedBucketOwner": fields["account"]}
+
+
+def look_at_bucket(step: Step, targets: Targets) -> Observation:
+    """Read the bucket, its flags, policy status, ACL and website. Raises TargetUnobservable."""
+    target = account(targets, step.target.fields["account"])
+    asked = owned(step)
+    with reading(step):
+        key_id, secret = target.observe()
+        anywhere = client_of(target, key_id, secret, service="s3")
+        place = _unless("NoSuchBucket", anywhere.get_bucket_location, asked)
+        if place is None:
+            return GONE
+        region = _region(place)
+        client = client_of(target, key_id, secret, service="s3", region=region)
+        blocks = _blocks(
+            _unless("NoSuchPublicAccessBlockConfiguration", client.get_public_access_block, asked)
+        )
+        status = _unless("NoSuchBucketPolicy", client.get_bucket_policy_status, asked)
+        public = bool(status["PolicyStatus"]["IsPublic"]) if status is not None else False
+        granted = _granted(client.get_bucket_acl(**asked))
+        website = _unless("NoSuchWebsiteConfiguration", client.get_bucket_website, asked)
+    state: dict[str, Json] = {
+        "public_blocks": blocks, "policy_public": public, "region": region
+    }  # fmt: skip
+    by_policy: list[Json] = [BY_POLICY] if public else []
+    ways = (("RestrictPublicBuckets", by_policy), ("IgnorePublicAcls", granted))
+    shown: dict[str, Json] = {
+        "open_now": [each for flag, who in ways if flag not in blocks for each in who],
+        "open_again": [each for flag, who in ways if flag in blocks for each in who],
+        "website": "yes" if website is not None else "",
+        "uncut": [*uncut(target)],
+    }
+    return Observation(True, state, shown, target.simulated)
+
+
+def _unless(
+    code: str, call: Callable[..., Mapping[str, Any]], asked: Mapping[str, str]
+) -> Mapping[str, Any] | None:
+    """Return the answer; None if S3 says that there is no such thing."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return call(**asked)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != code:
+            raise
+        return None
+
+
+def _region(place: Mapping[str, Any]) -> str:
+    """Return the bucket's region. It becomes part of a host's name, so it is checked."""
+    found = place.get("LocationConstraint")
+    region = str(OLD_NAMES.get(found, found))
+    if not re.fullmatch(REGION, region):
+        raise TargetUnobservable("S3 names no region for the bucket")
+    return region
+
+
+def _blocks(held: Mapping[str, Any] | None) -> list[Json]:
+    """Return the flags that are on."""
+    flags = {} if held is None else held["PublicAccessBlockConfiguration"]
+    return [each for each in FLAGS if flags.get(each) is True]
+
+
+def _granted(acl: Mapping[str, Any]) -> list[Json]:
+    """Return whom the bucket's ACL lets in beyond named accounts."""
+    grants = acl["Grants"]
+    if len(grants) > MOST_GRANTS:
+        raise TargetUnobservable("the bucket's ACL has more grants than S3 takes")
+    found = []
+    for grant in grants:
+        who = GROUPS.get(grant["Grantee"].get("URI", ""))
+        if who is None:
+            continue
+        if not re.fullmatch(PERMISSION, grant["Permission"]):
+            raise TargetUnobservable("the bucket's ACL grants what S3 does not know")
+        found.append(f"{who}, by its ACL ({grant['Permission']})")
+    return [*sorted(found)]

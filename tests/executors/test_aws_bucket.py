@@ -1,0 +1,180 @@
+"""Public access to a bucket is blocked, and what is not the approved bucket is left alone.
+
+moto, simulated: it serves no public readers, so the tests look at the flags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remediation.domain.catalogue.aws_bucket import FLAGS
+from remediation.domain.errors import TargetUnobservable
+from remediation.executors import aws_bucket, aws_bucket_look, aws_client
+from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed
+from remediation.executors.run import (
+    executor_of,
+    run_apply,
+    run_observe,
+    run_prepare,
+    run_rollback,
+)
+from tests.executors import moto
+from tests.executors.aws_buckets import EARLIER, BucketWorld
+from tests.executors.aws_trails import ELSEWHERE
+from tests.executors.contract import clearance, make_plan
+from tests.executors.test_aws_trail import Answers
+
+BLOCK = "aws.bucket.block_public_access"
+ALL = [*FLAGS]
+
+
+@pytest.fixture
+def world(simulator: moto.Moto, tmp_path: Path) -> BucketWorld:
+    return BucketWorld(BLOCK, tmp_path, simulator)
+
+
+def play(monkeypatch: pytest.MonkeyPatch, played: Mapping[str, Any]) -> list[str]:
+    """Play answers; return the regions of the clients that are made."""
+    regions: list[str] = []
+
+    def client_of(*args: Any, **more: Any) -> Answers:
+        regions.append(more.get("region", ""))
+        return Answers(aws_client.client_of(*args, **more), played)
+
+    monkeypatch.setattr(aws_bucket_look, "client_of", client_of)
+    return regions
+
+
+def test_who_loses_access_is_seen_and_then_kept_out(world: BucketWorld) -> None:
+    plan, targets = world.plan(), world.targets()
+    seen = run_observe(world.step, targets)
+    by_acl = "everyone, by its ACL (READ)"
+    assert seen.state == {
+        "public_blocks": EARLIER, "policy_public": True, "region": "us-east-1"
+    }  # fmt: skip
+    assert seen.shown["open_now"] == [aws_bucket_look.BY_POLICY, by_acl]
+    assert seen.shown["open_again"] == [] and seen.shown["website"] == ""
+    [point] = executor_of(world.step).points(world.step, seen)
+    assert point.without_access is False
+    before = run_prepare(clearance(plan), plan.body, 0, targets, seen)
+    run_apply(clearance(plan), plan.body, 0, targets, before)
+    assert world.flags() == ALL
+    found = run_observe(world.step, targets)
+    assert found.shown["open_again"] == [aws_bucket_look.BY_POLICY, by_acl]
+    [point] = executor_of(world.step).points(world.step, found)
+    assert point.without_access is True and found.shown["open_now"] == []
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, before)
+    assert world.flags() == EARLIER
+
+
+def test_a_bucket_without_a_configuration_counts_as_one_with_no_flag(world: BucketWorld) -> None:
+    world.admins.delete_public_access_block(Bucket=world.name)
+    world.admins.delete_bucket_policy(Bucket=world.name)
+    page = {"IndexDocument": {"Suffix": "index.html"}}
+    world.admins.put_bucket_website(Bucket=world.name, WebsiteConfiguration=page)
+    plan, targets = make_plan(BLOCK, world.target, {"earlier_blocks": []}), world.targets()
+    seen = run_observe(plan.steps[0], targets)
+    assert seen.state["public_blocks"] == [] and seen.state["policy_public"] is False
+    assert seen.shown["website"] == "yes"
+    before = run_prepare(clearance(plan), plan.body, 0, targets, seen)
+    run_apply(clearance(plan), plan.body, 0, targets, before)
+    assert world.flags() == ALL
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, before)
+    assert world.flags() == []
+
+
+@pytest.mark.parametrize("earlier", [[], ["IgnorePublicAcls", "BlockPublicAcls"]])
+def test_a_plan_that_names_other_earlier_flags_is_refused(
+    world: BucketWorld, earlier: list[Any]
+) -> None:
+    plan = make_plan(BLOCK, world.target, {"earlier_blocks": earlier})
+    with pytest.raises(NotApplied, match="earlier"):
+        run_apply(clearance(plan), plan.body, 0, world.targets())
+    assert world.flags() == EARLIER and not world.lines()
+
+
+def test_a_bucket_whose_policy_was_changed_since_the_decision_is_left_alone(
+    world: BucketWorld,
+) -> None:
+    plan, targets = world.plan(), world.targets()
+    before = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    world.set_policy({"AWS": f"arn:aws:iam::{moto.OTHER_ACCOUNT}:user/reader"})
+    with pytest.raises(NotApplied, match="policy_public"):
+        run_apply(clearance(plan), plan.body, 0, targets, before)
+    assert world.flags() == EARLIER and not world.lines()
+
+
+def test_flags_that_somebody_else_set_since_are_not_undone(world: BucketWorld) -> None:
+    plan, targets = world.plan(), world.targets()
+    before = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    run_apply(clearance(plan), plan.body, 0, targets, before)
+    world.set_flags(ALL[:2])
+    with pytest.raises(RollbackFailed, match="somebody else"):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, before)
+    assert world.flags() == ALL[:2]
+
+
+def test_a_bucket_of_another_account_is_neither_read_nor_changed(world: BucketWorld) -> None:
+    other = {**world.target, "account": moto.OTHER_ACCOUNT}
+    plan = make_plan(BLOCK, other, {"earlier_blocks": EARLIER})
+    text = world.toml().replace(moto.ACCOUNT, moto.OTHER_ACCOUNT)
+    world.toml = lambda port=None: text  # type: ignore[method-assign]
+    with pytest.raises(TargetUnobservable, match="AccessDenied"):
+        run_observe(plan.steps[0], world.targets())
+    with pytest.raises(NotApplied, match="AccessDenied"):
+        run_apply(clearance(plan), plan.body, 0, world.targets())
+    assert world.flags() == EARLIER
+
+
+def test_calls_go_to_the_bucket_s_own_region(
+    world: BucketWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    regions = play(monkeypatch, {"get_bucket_location": {"LocationConstraint": "EU"}})
+    seen = run_observe(world.step, world.targets())
+    assert seen.state["region"] == ELSEWHERE and regions == ["", ELSEWHERE]
+
+
+GRANT = {
+    "Grantee": {"Type": "Group", "URI": next(iter(aws_bucket_look.GROUPS))},
+    "Permission": "READ",
+}
+
+
+@pytest.mark.parametrize(
+    "played",
+    [
+        {"get_bucket_location": {"LocationConstraint": "evil.example.org/"}},
+        {"get_public_access_block": {}},
+        {"get_bucket_policy_status": {}},
+        {"get_bucket_acl": {"Grants": [GRANT] * 101}},
+        {"get_bucket_acl": {"Grants": [{**GRANT, "Permission": "<b>"}]}},
+    ],
+)
+def test_a_strange_answer_is_no_observation(
+    world: BucketWorld, monkeypatch: pytest.MonkeyPatch, played: dict[str, Any]
+) -> None:
+    play(monkeypatch, played)
+    with pytest.raises(TargetUnobservable):
+        run_observe(world.step, world.targets())
+    with pytest.raises(NotApplied):
+        run_apply(clearance(world.plan()), world.plan().body, 0, world.targets())
+    assert world.flags() == EARLIER and not world.lines()
+
+
+def test_a_lost_answer_leaves_the_outcome_open_and_the_next_look_tells(
+    world: BucketWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost:
+        def put_public_access_block(self, **arguments: Any) -> None:
+            world.admins.put_public_access_block(**arguments)
+            raise ConnectionResetError
+
+    monkeypatch.setattr(aws_bucket, "operating_client", lambda *_, **__: Lost())
+    plan, targets = world.plan(), world.targets()
+    with pytest.raises(OutcomeUnknown):
+        run_apply(clearance(plan), plan.body, 0, targets)
+    assert run_observe(world.step, targets).state["public_blocks"] == ALL
