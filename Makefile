@@ -92,7 +92,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 	--no-emit-index-url --custom-compile-command "make lock"
 
 # One lock for each extra that production may need; a worker's host installs those of its targets.
-EXTRAS := ansible aws github kubernetes ldap oauth okta openbao rabbitmq ssh webhook
+EXTRAS := ansible aws entra github kubernetes ldap oauth okta openbao rabbitmq ssh webhook
 
 lock: $(STAMP)
 	$(COMPILE) pyproject.toml -o requirements.txt

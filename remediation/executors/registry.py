@@ -14,6 +14,7 @@ from remediation.domain.catalogue import ACTIONS, PROVIDERS
 from remediation.executors import (
     ansible,
     aws,
+    entra,
     github,
     kubernetes,
     ldap,
@@ -46,6 +47,7 @@ BUILT_IN = (
     ssh.DRIVER,
     github.DRIVER,
     okta.DRIVER,
+    entra.DRIVER,
     ansible.DRIVER,
     things.DRIVER,
 )

@@ -12,6 +12,7 @@ import pytest
 
 from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
+from hitlportal.demo.servers.entra import EntraServer
 from hitlportal.demo.servers.github import GithubServer
 from hitlportal.demo.servers.kube import KubeServer
 from hitlportal.demo.servers.okta import OktaServer
@@ -19,6 +20,7 @@ from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
 from tests.executors import clusters, ldap, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
+from tests.executors.entra import EntraPlace
 from tests.executors.github import GithubPlace
 from tests.executors.kube import KubePlace
 from tests.executors.okta import OktaPlace, checks_keys_once
@@ -176,6 +178,15 @@ def github_place() -> Iterator[GithubPlace]:
     server = GithubServer()
     server.start()
     yield GithubPlace(server)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def entra_place() -> Iterator[EntraPlace]:
+    """A simulated Entra; tests share it and use applications of their own."""
+    server = EntraServer()
+    server.start()
+    yield EntraPlace(server)
     server.stop()
 
 

@@ -491,6 +491,12 @@ def _github_world(action: str, directory: Path, place: Any) -> World:
     return GithubWorld(action, directory, place)
 
 
+def _entra_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.entra import EntraWorld
+
+    return EntraWorld(action, directory, place)
+
+
 def _okta_world(action: str, directory: Path, place: Any) -> World:
     from tests.executors.okta import OktaWorld
 
@@ -521,6 +527,7 @@ BUILT_IN = (
     Contract("ssh", _ssh_world, ("ssh_place",)),
     Contract("github", _github_world, ("github_place",)),
     Contract("okta", _okta_world, ("okta_place",)),
+    Contract("entra", _entra_world, ("entra_place",)),
     Contract("ansible", _ansible_world),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )

@@ -18,6 +18,8 @@ from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
 from tests.executors.ansible import AnsibleWorld
+from tests.executors.entra import OBSERVE as ENTRA_OBSERVE
+from tests.executors.entra import EntraWorld
 from tests.executors.github import OBSERVE, GithubWorld
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
@@ -228,6 +230,24 @@ class GithubRecord(Record):
             for request, who, _ in self._api.requests[self._begins :]
             if who != OBSERVE
             or not (request.method == "GET" or request.path.endswith("/access_tokens"))
+        ]
+
+
+class EntraRecord(Record):
+    """The requests that the simulated Entra got: each that is no read, or not of the observer.
+
+    A token is got by a POST; the observer's app has only a role to read.
+    """
+
+    def __init__(self, world: EntraWorld) -> None:
+        self._api, self._begins = world.place.api, len(world.place.api.requests)
+
+    def writes(self) -> Sequence[str]:
+        return [
+            f"{request.method} {request.path} by {who}"
+            for request, who, _ in self._api.requests[self._begins :]
+            if who != ENTRA_OBSERVE
+            or not (request.method == "GET" or request.path.endswith("/oauth2/v2.0/token"))
         ]
 
 

@@ -24,6 +24,7 @@ from tests.executors.ansible import AnsibleWorld
 from tests.executors.clusters import cluster
 from tests.executors.conftest import Cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
+from tests.executors.entra import EntraWorld
 from tests.executors.github import GithubWorld
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
@@ -36,6 +37,7 @@ from tests.executors.records import (
     AwsRecord,
     BaoRecord,
     ClusterRecord,
+    EntraRecord,
     FilesRecord,
     GithubRecord,
     KubeRecord,
@@ -68,6 +70,7 @@ PLACES = {
     "ssh": "ssh_place",
     "github": "github_place",
     "okta": "okta_place",
+    "entra": "entra_place",
     "ansible": "tmp_path",
 }
 # Those that need nothing but their world.
@@ -80,6 +83,7 @@ RECORDS: dict[type[World], Any] = {
     LdapWorld: LdapRecord,
     GithubWorld: GithubRecord,
     OktaWorld: OktaRecord,
+    EntraWorld: EntraRecord,
     AnsibleWorld: AnsibleRecord,
     SshWorld: SshRecord,
 }

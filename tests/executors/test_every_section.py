@@ -12,6 +12,7 @@ from remediation.executors.targets import Targets
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = (
     "ansible",
+    "entra",
     "github",
     "kubernetes",
     "ldap",

@@ -15,6 +15,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.catalogue import (
     ansible,
     aws,
+    entra,
     github,
     kubernetes,
     ldap,
@@ -98,6 +99,7 @@ BUILT_IN = (
     ssh.PROVIDER,
     github.PROVIDER,
     okta.PROVIDER,
+    entra.PROVIDER,
     ansible.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
