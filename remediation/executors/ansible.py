@@ -18,7 +18,7 @@ from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors import ansible_seen
 from remediation.executors.ansible_process import run, variables_file
-from remediation.executors.ansible_project import ProjectRefused, copy
+from remediation.executors.ansible_project import PREFIX, ProjectRefused, copy, remove_left_over
 from remediation.executors.ansible_section import (
     Playbook,
     Project,
@@ -194,7 +194,8 @@ class RunPlaybook(Executor):
         if not ANSIBLE.is_installed:
             raise TargetUnobservable(ANSIBLE.missing)
         try:
-            with tempfile.TemporaryDirectory(prefix="hitlportal-ansible-") as work:
+            remove_left_over()
+            with tempfile.TemporaryDirectory(prefix=PREFIX) as work:
                 return call(_Prepared(Path(work), step, at, playbook))
         except (ProjectRefused, OSError) as error:
             why = error if isinstance(error, ProjectRefused) else type(error).__name__
@@ -216,10 +217,9 @@ def _refuse_unclean(seen: Seen) -> None:
     if not why:
         return
     began = [one for one in seen.failed if one.get("event") == "failed"] or seen.changed
-    if seen.broken:
+    # The check reached each host a moment ago: a task may have cut the connection itself.
+    if seen.broken or not began:
         raise OutcomeUnknown(why)
-    if not began:
-        raise NotApplied(why)
     raise PartlyApplied(f"{why}; {len(seen.changed)} tasks changed something")
 
 

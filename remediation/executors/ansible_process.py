@@ -73,12 +73,20 @@ def run(
 def variables_file(work: Path, values: Mapping[str, str]) -> Path:
     """Write the plan's variables so that Ansible evaluates nothing in them.
 
-    A text of JSON is one of YAML; `!unsafe` marks it as no template.
+    `!unsafe` marks it as no template. YAML takes U+0085 and others for ends of lines, so all that
+    is not ASCII is escaped.
     """
     path = work / "vars.yml"
-    lines = [f"{n}: !unsafe {json.dumps(v, ensure_ascii=False)}\n" for n, v in values.items()]
+    lines = [f'{name}: !unsafe "{_escaped(value)}"\n' for name, value in values.items()]
     path.write_text("".join(lines) or "{}\n", encoding="utf-8")
     return path
+
+
+def _escaped(value: str) -> str:
+    plain = (
+        one if " " <= one <= "~" and one not in '"\\' else f"\\U{ord(one):08X}" for one in value
+    )
+    return "".join(plain)
 
 
 def _logins(work: Path, logins: Mapping[str, str]) -> list[str]:
@@ -137,7 +145,8 @@ def _read(reading: int, process: subprocess.Popen[bytes], until: float) -> tuple
                 if piece:
                     continue
                 return bytes(raw), _waited(process, until)
-            if process.poll() is not None:
+            # It may have written its last words between the two looks.
+            if process.poll() is not None and not ready.select(0):
                 return bytes(raw), ""  # a process that it left behind holds the pipe
 
 

@@ -6,10 +6,14 @@ of the directory, or would change something in check mode, is refused.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import shutil
 import stat
+import tempfile
+import time
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +23,9 @@ import yaml
 from remediation.executors.libraries import ANSIBLE
 
 MOST_FILES, MOST_BYTES, MOST_DEPTH = 2_000, 16 * 1024 * 1024, 20
+# PyYAML needs many seconds for a megabyte, and no deadline holds while a project is copied.
+MOST_YAML = 512 * 1024
+PREFIX, LEFT_OVER_AFTER_S = "hitlportal-ansible-", 3600
 # Not read by a run, and not copied.
 LEFT_OUT = frozenset({".git", "__pycache__"})
 YAML = frozenset({".yml", ".yaml", ".json"})
@@ -39,12 +46,15 @@ def copy(directory: Path, to: Path) -> str:
     except PackageNotFoundError:
         raise ProjectRefused(ANSIBLE.missing) from None
     whole = hashlib.sha256(f"ansible-core {released}\0".encode())
-    files = size = 0
+    files = size = parsed = 0
     try:
         for path, raw, mode in _files(directory, ""):
             files, size = files + 1, size + len(raw)
             if files > MOST_FILES or size > MOST_BYTES:
                 raise ProjectRefused("the project is too large")
+            parsed += len(raw) if _needs_a_look(path, raw) else 0
+            if parsed > MOST_YAML:
+                raise ProjectRefused(f"{path[:200]}: too much YAML to look through for check_mode")
             _refuse_unchecked(path, raw)
             # Each part has a fixed length or an end, so that no two projects are written alike.
             whole.update(f"{path}\0{mode:o}\0".encode() + hashlib.sha256(raw).digest())
@@ -92,7 +102,7 @@ def _refuse_unchecked(path: str, raw: bytes) -> None:
             raise ProjectRefused(f"{path[:200]} is vaulted and not in a directory of variables")
         return
     said = bool(_SAID.search(raw))
-    if Path(path).suffix in YAML and not said:
+    if _needs_a_look(path, raw) and not said:
         try:
             said = any(_says(node) for node in yaml.compose_all(raw, yaml.SafeLoader))
         except (yaml.YAMLError, RecursionError, UnicodeError):
@@ -101,6 +111,11 @@ def _refuse_unchecked(path: str, raw: bytes) -> None:
         raise ProjectRefused(
             f"{path[:200]} sets check_mode: such a task can change something while it is only tried"
         )
+
+
+def _needs_a_look(path: str, raw: bytes) -> bool:
+    """Return whether YAML could have the key: it needs the word, or an escape that hides it."""
+    return Path(path).suffix in YAML and (b"\\" in raw or b"check_mode" in raw)
 
 
 def _says(node: yaml.Node | None) -> bool:
@@ -119,3 +134,14 @@ def _says(node: yaml.Node | None) -> bool:
         elif isinstance(one, yaml.SequenceNode):
             left += one.value
     return False
+
+
+def remove_left_over() -> None:
+    """Remove copies and logins of a worker that was killed. No run takes so long."""
+    until = time.time() - LEFT_OVER_AFTER_S
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+            if own and found.st_mtime < until:
+                shutil.rmtree(path, ignore_errors=True)

@@ -48,9 +48,12 @@ class Seen:
 
 def read(ended: Ended) -> Seen:
     results = [one for one in ended.events if one.get("event") != "stats"]
+    refused = [one for one in results if one.get("event") == "refused"]
     stats = [one for one in ended.events if one.get("event") == "stats"]
     hosts = _hosts(stats[-1].get("hosts")) if stats else {}
     broken = ended.why
+    if refused:
+        broken = f"task {_text(refused[0].get('task'), 100)} sets check_mode: it was not begun"
     if not broken and not stats:
         broken = f"ansible-playbook ended with status {ended.code} and no results"
     if not broken and not hosts:
