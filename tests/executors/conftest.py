@@ -186,7 +186,9 @@ def entra_place() -> Iterator[EntraPlace]:
     """A simulated Entra; tests share it and use applications of their own."""
     server = EntraServer()
     server.start()
-    yield EntraPlace(server)
+    with pytest.MonkeyPatch.context() as patch:
+        checks_keys_once(patch)
+        yield EntraPlace(server)
     server.stop()
 
 
