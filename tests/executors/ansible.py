@@ -41,8 +41,14 @@ class AnsibleWorld(World):
         self.inventory("here")
         for login in ("observe", "operate"):
             (directory / f"{login}.vault").write_text(f"password-of-{login}\n")
+        # What is called real must not run a stand-in that another test left.
+        assert ansible_process.COMMAND == AS_DEPLOYED
         if quick:
-            ansible_process.COMMAND = (sys.executable, "-I", "-S", str(STAND_IN))
+            self.stand_in(str(STAND_IN))
+
+    def stand_in(self, *program: str) -> None:
+        """Run another program from now on, until the world is closed; nothing else sets it."""
+        ansible_process.COMMAND = (sys.executable, "-I", "-S", *program)
 
     def close(self) -> None:
         ansible_process.COMMAND = AS_DEPLOYED

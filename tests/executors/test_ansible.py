@@ -44,7 +44,7 @@ def world(tmp_path: Path) -> AnsibleWorld:
 
 def says(code: str) -> tuple[str, ...]:
     """Return a program that stands in for Ansible."""
-    return (sys.executable, "-I", "-S", "-c", f"import os, sys, time, subprocess\n{code}")
+    return ("-c", f"import os, sys, time, subprocess\n{code}")
 
 
 def lives(pid: int) -> bool:
@@ -91,7 +91,7 @@ def test_nothing_of_the_plan_is_evaluated_and_no_secret_of_a_diff_or_the_worker_
     for secret in (token, "swordfish", "portal-secret-4711", "password-of-"):
         assert secret not in str(seen.to_json())
     assert not (world.host / "got").exists() and world.changes() == 0
-    # What cannot be tried is told, and not run.
+    # A task that cannot be tried is named, and the plan is refused.
     with pytest.raises(NotApplied, match="by a shell"):
         run_prepare(clearance(plan), plan.body, 0, world.targets(), seen)
 
@@ -288,10 +288,8 @@ def test_a_targets_file_that_lets_out_of_the_project_is_refused(quick: AnsibleWo
         ),
     ],
 )
-def test_what_is_no_result_is_a_clear_refusal(
-    quick: AnsibleWorld, monkeypatch: pytest.MonkeyPatch, code: str, why: str
-) -> None:
-    monkeypatch.setattr(ansible_process, "COMMAND", says(code))
+def test_what_is_no_result_is_a_clear_refusal(quick: AnsibleWorld, code: str, why: str) -> None:
+    quick.stand_in(*says(code))
     with pytest.raises(TargetUnobservable, match=why):
         run_observe(quick.step, quick.targets())
 
@@ -309,7 +307,7 @@ child = subprocess.Popen(['sleep', '300'], start_new_session=True)
 open({str(quick.directory / "pid")!r}, 'w').write(str(child.pid))
 time.sleep(300)
 """
-    monkeypatch.setattr(ansible_process, "COMMAND", says(code))
+    quick.stand_in(*says(code))
     monkeypatch.setattr(ansible, "SPARE_SECONDS", 58.0)
     plan, began = quick.plan(), time.monotonic()
     with pytest.raises(OutcomeUnknown, match="time for the run is over"):

@@ -124,9 +124,7 @@ def test_no_task_begins_after_the_worker_was_killed(world: AnsibleWorld) -> None
 # ---- stand-ins -----------------------------------------------------------------------------------
 
 
-def test_a_host_that_was_lost_in_the_run_is_not_called_untouched(
-    quick: AnsibleWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_host_that_was_lost_in_the_run_is_not_called_untouched(quick: AnsibleWorld) -> None:
     """The check reached it a moment ago: the task may have cut the connection itself."""
     code = f"""
 import json, os, sys
@@ -138,7 +136,7 @@ for one in ({{"event": "unreachable", "host": "here", "task": "x"}},
     os.write(int(os.environ['PORTAL_EVENTS_FD']), json.dumps(one).encode() + b'\\n')
 sys.exit(4)
 """
-    monkeypatch.setattr(ansible_process, "COMMAND", (sys.executable, "-I", "-S", "-c", code))
+    quick.stand_in("-c", code)
     plan = quick.plan()
     with pytest.raises(OutcomeUnknown, match="not reached"):
         run_apply(clearance(plan), plan.body, 0, quick.targets())
