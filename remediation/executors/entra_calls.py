@@ -16,9 +16,10 @@ from typing import Any
 from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
+from remediation.executors.api_http import CALL_SECONDS, Answer, Call, NoAnswer
 from remediation.executors.base import Deadline
 from remediation.executors.credentials import for_observing, for_operating
-from remediation.executors.entra_http import CALL_SECONDS, Answer, Call, NoAnswer, send
+from remediation.executors.entra_http import send
 from remediation.executors.entra_server import Login, Tenant
 from remediation.executors.errors import NotApplied, OutcomeUnknown
 from remediation.executors.libraries import ENTRA_AUTHLIB

@@ -16,10 +16,11 @@ from urllib.parse import quote
 from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
+from remediation.executors.api_http import CALL_SECONDS, Answer, Call, NoAnswer
 from remediation.executors.base import Deadline
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.errors import NotApplied, OutcomeUnknown
-from remediation.executors.github_http import CALL_SECONDS, Answer, Call, NoAnswer, send
+from remediation.executors.github_http import send
 from remediation.executors.github_server import Login, Organisation
 from remediation.executors.secret import watch
 

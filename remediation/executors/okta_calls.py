@@ -17,11 +17,12 @@ from typing import Any
 from remediation.domain import instant
 from remediation.domain.errors import BadValue, TargetUnobservable
 from remediation.domain.gate.gate import Clearance
+from remediation.executors.api_http import CALL_SECONDS, Answer, Call, NoAnswer
 from remediation.executors.base import Deadline
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.errors import NotApplied, OutcomeUnknown
 from remediation.executors.libraries import OKTA_AUTHLIB
-from remediation.executors.okta_http import CALL_SECONDS, Answer, Call, NoAnswer, send
+from remediation.executors.okta_http import send
 from remediation.executors.okta_server import Login, Organisation
 from remediation.executors.secret import watch
 
