@@ -1,147 +1,18 @@
-"""What every action at Entra has in common: judge, change once, and look until it is so."""
+"""Where an action at Entra is made, and how long it looks until it is so."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
-
-from audit.tlog.canonical import Json
-from remediation.domain.errors import TargetUnobservable
-from remediation.domain.gate.gate import Clearance
-from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors.base import Deadline, Executor, Outcome, Snapshot
-from remediation.executors.credentials import refuse_without_clearance
+from remediation.executors.api_steps import ApiStep, Waits
 from remediation.executors.entra_server import Tenant, tenant
-from remediation.executors.errors import NotApplied, RollbackFailed, StepFailed, VerifyFailed
 from remediation.executors.targets import Targets
 
-# Each look signs in anew; an older copy of the directory may answer for a while.
-PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.5, 4.0
-VERIFY_SECONDS = 20.0
 
+class EntraStep(ApiStep[Tenant]):
+    """One change at Entra, by one call."""
 
-class EntraStep(Executor):
-    """One change by one call. A subclass looks (`_look`), reads its key and makes the call."""
+    # Each look signs in anew; an older copy of the directory may answer for a while.
+    waits = Waits(verify=20.0)
 
-    # Why the earlier state cannot be restored; "" if it can.
-    no_way_back = ""
-
-    def _look(self, at: Tenant, step: Step) -> Observation:
-        """Raises TargetUnobservable."""
-        raise NotImplementedError
-
-    def _key(self, at: Tenant, step: Step, clearance: Clearance) -> str:
-        """Return the operating app's private key. Raises NotApplied and ClearanceRefused."""
-        raise NotImplementedError
-
-    def _change(
-        self,
-        at: Tenant,
-        step: Step,
-        pem: str,
-        seen: Mapping[str, Json],
-        wanted: Mapping[str, Json],
-        deadline: Deadline,
-    ) -> None:
-        """Bring the target to the wanted state. Raises NotApplied and OutcomeUnknown."""
-        raise NotImplementedError
-
-    def observe(self, step: Step, targets: Targets) -> Observation:
-        at = tenant(targets, step.target.fields["tenant"])
-        return self._look(at, step)
-
-    def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
-        """Read who could do what with it, and since when, if the action ends that."""
-        if not self.spec.removes_access:
-            return {}
-        seen = self.observe(step, targets)
-        if not seen.exists or self.after(seen.state) == seen.state:
-            return {}
-        return {step.target.kind.rpartition(".")[2]: {**seen.state, **seen.shown}}
-
-    def apply(
-        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
-    ) -> Outcome:
-        refuse_without_clearance(clearance)
-        try:
-            at = tenant(targets, step.target.fields["tenant"])
-            # The key is read first: without it there is no reason to look.
-            pem = self._key(at, step, clearance)
-            seen = self.observe(step, targets)
-        except TargetUnobservable as error:
-            raise NotApplied(error.detail) from error
-        wanted = self.after(seen.state)
-        if seen.exists and wanted == seen.state:
-            return Outcome({**self.spec.leads_to, "changed": False})
-        self.precheck(step, seen)
-        if self.expected is not None and dict(self.expected) != seen.state:
-            raise NotApplied("the target is not as it was when the step was let through")
-        self._change(at, step, pem, seen.state, wanted, deadline)
-        return Outcome({**self.spec.leads_to, "changed": True})
-
-    def verify(
-        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
-    ) -> Outcome:
-        give_up = Deadline.within(min(VERIFY_SECONDS, deadline.left))
-        for pause in _pauses():
-            try:
-                found = self.observe(step, targets)
-            except TargetUnobservable as error:
-                raise VerifyFailed(error.detail) from error
-            if not found.exists:
-                raise VerifyFailed(f"{step.target.locator} does not exist")
-            if self.after(found.state) == found.state:
-                return Outcome(self.seen(found), found)
-            if give_up.passed:
-                raise VerifyFailed(self._still(found))
-            time.sleep(min(pause, give_up.left))
-        raise AssertionError  # the pauses have no end
-
-    def _still(self, found: Observation) -> str:
-        said = (f"{name} is still {found.state[name]!r}" for name in self.spec.leads_to)
-        return "; ".join(said)[:200]
-
-    def rollback(
-        self,
-        clearance: Clearance,
-        step: Step,
-        targets: Targets,
-        snapshot: Snapshot,
-        deadline: Deadline,
-    ) -> Outcome:
-        refuse_without_clearance(clearance)
-        try:
-            at = tenant(targets, step.target.fields["tenant"])
-            seen = self.observe(step, targets)
-            if seen.exists and seen.state == dict(snapshot):
-                return Outcome({**snapshot, "changed": False})
-            if self.no_way_back:
-                raise RollbackFailed(self.no_way_back)
-            if not seen.exists or seen.state != self.after(snapshot):
-                raise RollbackFailed("somebody else changed the target since")
-            pem = self._key(at, step, clearance)
-            self._change(at, step, pem, seen.state, dict(snapshot), deadline)
-            self._wait_for(step, targets, snapshot, deadline)
-        except RollbackFailed:
-            raise
-        except (StepFailed, TargetUnobservable) as error:
-            raise RollbackFailed(str(error)) from error
-        return Outcome({**snapshot, "changed": True})
-
-    def _wait_for(self, step: Step, targets: Targets, wanted: Snapshot, deadline: Deadline) -> None:
-        give_up = Deadline.within(min(VERIFY_SECONDS, deadline.left))
-        for pause in _pauses():
-            if self.observe(step, targets).state == dict(wanted):
-                return
-            if give_up.passed:
-                raise RollbackFailed("the target is not as it was before")
-            time.sleep(min(pause, give_up.left))
-
-
-def _pauses() -> Iterator[float]:
-    """Yield pauses without an end, each twice as long as the one before."""
-    pause = PAUSE_SECONDS
-    while True:
-        yield pause
-        pause = min(2 * pause, MOST_PAUSE_SECONDS)
+    def _at(self, step: Step, targets: Targets) -> Tenant:
+        return tenant(targets, step.target.fields["tenant"])

@@ -30,7 +30,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from remediation.domain.errors import TargetUnobservable
@@ -39,6 +39,9 @@ from remediation.executors.driver import Places
 from remediation.executors.secret import watch
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 PUBLIC = "https://api.github.com"
 _ORG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?")
@@ -184,8 +187,14 @@ def _base64(raw: bytes) -> str:
 
 def _signature(pem: str, said: bytes) -> bytes:
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.hashes import SHA256
+
+    return _rsa_key(pem).sign(said, PKCS1v15(), SHA256())
+
+
+def _rsa_key(pem: str) -> RSAPrivateKey:
+    """Return the key. It is not kept: it would live longer than the clearance that read it."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
@@ -194,4 +203,4 @@ def _signature(pem: str, said: bytes) -> bytes:
         key = None
     if not isinstance(key, RSAPrivateKey):
         raise TargetUnobservable("the file of an App's private key has no RSA key")
-    return key.sign(said, PKCS1v15(), SHA256())
+    return key

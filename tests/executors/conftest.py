@@ -22,6 +22,7 @@ from tests.executors import clusters, ldap, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.entra import EntraPlace
 from tests.executors.github import GithubPlace
+from tests.executors.github import checks_keys_once as github_checks_keys_once
 from tests.executors.kube import KubePlace
 from tests.executors.okta import OktaPlace, checks_keys_once
 from tests.executors.openbao import Place
@@ -177,7 +178,9 @@ def github_place() -> Iterator[GithubPlace]:
     """A simulated GitHub; tests share it and use things of their own."""
     server = GithubServer()
     server.start()
-    yield GithubPlace(server)
+    with pytest.MonkeyPatch.context() as patch:
+        github_checks_keys_once(patch)
+        yield GithubPlace(server)
     server.stop()
 
 

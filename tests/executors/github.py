@@ -6,17 +6,20 @@ import base64
 import copy
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pytest import MonkeyPatch
 
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.github import GithubServer
 from hitlportal.demo.servers.github_state import App, Grant, Installation, Organisation, new_id, now
 from hitlportal.demo.servers.ports import LOOPBACK
+from remediation.executors import github_server
 from tests.executors.contract import World
 
 ORG, GONE, BOT = "acme", "acme-gone", "deploy-bot"
@@ -72,6 +75,11 @@ class GithubPlace:
 def pem(key: RSAPrivateKey) -> str:
     form = PrivateFormat.TraditionalOpenSSL
     return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+
+
+def checks_keys_once(patch: MonkeyPatch) -> None:
+    """Let a good key be read once: its check takes longer than all the rest of a look."""
+    patch.setattr(github_server, "_rsa_key", cache(github_server._rsa_key))
 
 
 class GithubWorld(World):

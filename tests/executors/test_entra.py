@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from hitlportal.demo.servers.entra_api import Answer, Request, credential
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import TargetUnobservable
-from remediation.executors import entra_steps
 from remediation.executors.base import Settled
+from remediation.executors.entra_steps import EntraStep
 from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed, VerifyFailed
 from remediation.executors.run import (
     executor_of,
@@ -128,14 +129,14 @@ def test_a_404_alone_makes_nothing_gone(
 def test_a_change_that_shows_late_is_looked_for_again(
     worlds: dict[str, EntraWorld], entra_place: EntraPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(entra_steps, "PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(EntraStep, "waits", replace(EntraStep.waits, pause=0.02))
     entra_place.api.lag = 2
     for world in worlds.values():
         carry_out(world)
         assert world.changes() == 1
     # Not without an end.
     entra_place.api.lag = 1000
-    monkeypatch.setattr(entra_steps, "VERIFY_SECONDS", 0.1)
+    monkeypatch.setattr(EntraStep, "waits", replace(EntraStep.waits, verify=0.1))
     back = worlds[ENABLE].plan()
     entra_place.api.things[worlds[ENABLE].principal].shown["accountEnabled"] = False
     entra_place.api._earlier.clear()

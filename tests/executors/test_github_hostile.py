@@ -23,7 +23,7 @@ from remediation.executors.errors import NotApplied, OutcomeUnknown, StepFailed
 from remediation.executors.run import run_apply, run_observe
 from remediation.executors.targets import Targets
 from tests.executors.contract import clearance, make_plan
-from tests.executors.github import pem, public_key
+from tests.executors.github import checks_keys_once, pem, public_key
 from tests.executors.kube import certified
 from tests.executors.oauth_hostile import Hostile, Send, drip, hostile, nothing, whole
 
@@ -74,7 +74,10 @@ def listed(*found: Any) -> Send:
 
 
 @pytest.fixture
-def targets(tmp_path: Path, server: Hostile, private: str) -> Targets:
+def targets(
+    tmp_path: Path, server: Hostile, private: str, monkeypatch: pytest.MonkeyPatch
+) -> Targets:
+    checks_keys_once(monkeypatch)
     (tmp_path / "key.pem").write_text(private)
     (tmp_path / "targets.toml").write_text(
         f'[github.acme]\napi = "http://127.0.0.1:{server.port}"\n'
