@@ -26,6 +26,7 @@ from tests.executors.contract import clearance, make_plan
 from tests.executors.entra import certificate_of, pem
 from tests.executors.kube import certified
 from tests.executors.oauth_hostile import Hostile, Send, drip, hostile, nothing, whole
+from tests.executors.okta import checks_keys_once
 
 TOKEN = "eyJ0123456789abcdefghijklmnopqrstuvwxyz"
 APP, ID = "1f0c6a52-7d1e-4c0b-9a43-3f2d51b7a001", "8b8e2f61-04d5-4c7e-8c55-6a1e0d9f2002"
@@ -68,11 +69,20 @@ def good() -> dict[str, list[Send]]:
     }
 
 
-@pytest.fixture
-def targets(tmp_path: Path, server: Hostile) -> Targets:
+@pytest.fixture(scope="module")
+def login() -> tuple[str, bytes]:
+    """Return the private key of an app, and its certificate."""
     key = generate_private_key(65537, 2048)
-    (tmp_path / "key.pem").write_text(pem(key))
-    (tmp_path / "app.crt").write_bytes(certificate_of(key).public_bytes(Encoding.PEM))
+    return pem(key), certificate_of(key).public_bytes(Encoding.PEM)
+
+
+@pytest.fixture
+def targets(
+    tmp_path: Path, server: Hostile, login: tuple[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> Targets:
+    checks_keys_once(monkeypatch)
+    (tmp_path / "key.pem").write_text(login[0])
+    (tmp_path / "app.crt").write_bytes(login[1])
     url = f"http://127.0.0.1:{server.port}"
     (tmp_path / "targets.toml").write_text(
         f'[entra.acme]\nauthority = "{url}"\ngraph = "{url}/v1.0"\ntenant_id = "{HOME}"\n'
