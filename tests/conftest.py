@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -27,6 +28,14 @@ hypothesis.settings.load_profile("shared")
 def pytest_configure() -> None:
     """Start the servers in the controller, before xdist's workers are started."""
     servers.addresses()
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from walking what was imported: it stays, and is most of what there is."""
+    gc.collect()
+    gc.freeze()
+    # Fewer looks, too: 8 % of a test run's CPU went into them.
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,4 +1,4 @@
-"""Workloads, role bindings and service accounts of Kubernetes."""
+"""Workloads, role bindings, service accounts and their tokens, of Kubernetes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from remediation.executors.kubernetes_binding import (
 from remediation.executors.kubernetes_isolate import Isolate, Release
 from remediation.executors.kubernetes_scale import ScaleBack, ScaleToZero
 from remediation.executors.kubernetes_server import read
+from remediation.executors.kubernetes_token import DeleteToken
 from remediation.executors.libraries import KUBERNETES
 
 DRIVER = Driver(
@@ -29,6 +30,7 @@ DRIVER = Driver(
         AddSubject,
         RemoveAccount,
         RestoreAccount,
+        DeleteToken,
     ),
     read,
     needs=(KUBERNETES,),

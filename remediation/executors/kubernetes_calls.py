@@ -34,10 +34,16 @@ MOST_LISTED_BYTES = 64 * 1024 * 1024
 # For a whole answer, and for all pages of a list together.
 WHOLE_SECONDS, LIST_SECONDS = 10.0, 20.0
 MERGE = "application/merge-patch+json"
+JSON = "application/json"
+# The server leaves out all but the metadata. There is no second choice behind it: a server that
+# cannot do so answers with 406, and not with what the objects hold.
+METADATA = "PartialObjectMetadata"
+ONLY_METADATA = f"{JSON};as={METADATA}List;g=meta.k8s.io;v=v1"
 
 NAMESPACE = "/api/v1/namespaces/{namespace}"
 PODS = f"{NAMESPACE}/pods"
 ACCOUNTS = f"{NAMESPACE}/serviceaccounts"
+SECRETS = f"{NAMESPACE}/secrets"
 LOG = f"{PODS}/{{name}}/log"
 SERVICES = f"{NAMESPACE}/services"
 WORKLOADS = "/apis/apps/v1/namespaces/{namespace}/{plural}"
@@ -53,7 +59,8 @@ CLUSTER_BINDINGS = f"{_RBAC}/clusterrolebindings"
 ONE = "/{name}"
 WORDS = {
     400: "bad request", 401: "the token is not known", 403: "the account may not do this",
-    404: "it is not there", 409: "somebody else changed it", 422: "the server takes it for invalid",
+    404: "it is not there", 406: "it has no such form of answer",
+    409: "somebody else changed it", 422: "the server takes it for invalid",
     429: "too many requests",
 }  # fmt: skip
 
@@ -141,11 +148,25 @@ class Api:
             seen.add(more)
             query["continue"] = more
 
+    def metadata(self, path: str, *, fields: str, **names: str) -> tuple[Object, ...]:
+        """Return the metadata of the few objects that match. Raises TargetUnobservable.
+
+        An answer with more than metadata is refused, and nothing of it is kept.
+        """
+        query = {"limit": str(PAGE), "fieldSelector": fields}
+        status, said = self._read(path, names, query, accept=ONLY_METADATA)
+        page = _object(_readable(status, said))
+        items = _items(page)
+        whole = page.get("kind") == f"{METADATA}List" and not _continued(page)
+        if not whole or not all(_is_metadata(one) for one in items):
+            raise TargetUnobservable("Kubernetes: the answer is no list of metadata")
+        return tuple(one["metadata"] for one in items)
+
     def text(
         self, path: str, query: Mapping[str, str], *, within: float, **names: str
     ) -> str | None:
         """Return a text; None if it is not there or may not be read. Raises TargetUnobservable."""
-        status, body = self._read(path, names, query, within)
+        status, body = self._read(path, names, query, within, "*/*")
         if 400 <= status < 500:
             return None
         return _readable(status, body).decode("utf-8", "replace")
@@ -181,9 +202,10 @@ class Api:
         names: Mapping[str, str],
         query: Mapping[str, str],
         within: float = WHOLE_SECONDS,
+        accept: str = JSON,
     ) -> tuple[int, bytes]:
         try:
-            return self._call("GET", path, names, query, None, within)
+            return self._call("GET", path, names, query, None, within, accept)
         except Exception as error:  # urllib3's errors and those of the client share no class
             raise TargetUnobservable(f"Kubernetes: {type(error).__name__}") from None
 
@@ -195,12 +217,13 @@ class Api:
         query: Mapping[str, str],
         body: object,
         within: float = WHOLE_SECONDS,
+        accept: str = JSON,
     ) -> tuple[int, bytes]:
         end = time.monotonic() + within
         headers = {"Authorization": f"Bearer {self._token}", "User-Agent": "hitlportal"}
-        headers["Accept"] = "*/*" if path == LOG else "application/json"
+        headers["Accept"] = accept
         if body is not None:
-            headers["Content-Type"] = MERGE if method == "PATCH" else "application/json"
+            headers["Content-Type"] = MERGE if method == "PATCH" else JSON
         call = self._client.param_serialize(
             method, path, dict(names), [*query.items()], headers, body
         )
@@ -246,6 +269,11 @@ def _items(page: Object) -> list[Object]:
     if not isinstance(held, list) or not all(isinstance(one, dict) for one in held):
         raise TargetUnobservable("Kubernetes: the answer is no list of objects")
     return held
+
+
+def _is_metadata(item: Object) -> bool:
+    known = {"kind", "apiVersion", "metadata"}
+    return not item.keys() - known and isinstance(item.get("metadata"), dict)
 
 
 def _continued(page: Object) -> str:

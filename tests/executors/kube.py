@@ -22,18 +22,21 @@ from hitlportal.demo.servers.kube_api import new_token
 from hitlportal.demo.servers.kube_cluster import KINDS, Object
 from hitlportal.demo.servers.kube_rights import Caller
 from hitlportal.demo.servers.ports import LOOPBACK
+from remediation.executors.kubernetes_token import ACCOUNT, ACCOUNT_UID, TYPE
 from tests.executors.contract import World
 
 CLUSTER = "prod-eu"
 HITL = "hitlportal"
 DOC = Path(__file__).parents[2] / "docs" / "kubernetes.md"
+# What a secret of the tests holds; it must be found nowhere.
+PLANTED = "cGxhbnRlZC1pbi1hLXNlY3JldA=="
 IMAGE = "registry.example/checkout:1.4.2"
 RBAC = "rbac.authorization.k8s.io"
 
 
-def roles() -> list[Object]:
-    """Return the roles of both accounts, as docs/kubernetes.md has them."""
-    section = DOC.read_text("utf-8").partition("## Least rights")[2]
+def roles(title: str = "## Least rights") -> list[Object]:
+    """Return the roles of both accounts, as docs/kubernetes.md has them under this title."""
+    section = DOC.read_text("utf-8").partition(f"\n{title}\n")[2]
     found = re.search(r"```yaml\n(.*?)```", section, re.S)
     assert found is not None
     return list(yaml.safe_load_all(found[1]))
@@ -80,6 +83,15 @@ def service_account(name: str, namespace: str, **more: Any) -> Object:
         automountServiceAccountToken=False,
         imagePullSecrets=[{"name": "registry"}],
     )
+
+
+def token_secret(name: str, of: Object, **more: Any) -> Object:
+    """Return a secret with a token of this account, as the cluster fills it."""
+    meta = of["metadata"]
+    notes = {ACCOUNT: meta["name"], ACCOUNT_UID: meta["uid"], **more.pop("annotations", {})}
+    data = {"token": PLANTED, "namespace": PLANTED}
+    metadata = {"annotations": notes, **more.pop("metadata", {})}
+    return item("Secret", name, meta["namespace"], metadata=metadata, type=TYPE, data=data, **more)
 
 
 def account(namespace: str, name: str) -> Object:
@@ -145,6 +157,7 @@ class KubeWorld(World):
         self.action, self.directory, self.place = action, directory, place
         self.controller, self.name, self.binding = "deployment", "checkout", "exporter-reads"
         self.account, self.namespace = "exporter", place.namespace()
+        self.secret = "exporter-token"
         self.make()
         self.write_operate_token()
         self._begins = len(place.api.requests)
@@ -164,12 +177,25 @@ class KubeWorld(World):
         )
         if self.action != "kubernetes.service_account.restore":
             self.place.api.add(service_account("exporter", at))
+        if ".token_secret." in self.action:
+            self.keep_token()
         if verb == "add_subject":
             subjects = subjects[1:]
         if self.action != "kubernetes.role_binding.restore":
             self.place.api.add(binding(self.binding, at, "Role/reader", *subjects))
         if verb == "release":
             self.place.api.add(self.policy())
+
+    def keep_token(self) -> None:
+        """Add a secret with a token, and the roles that its action needs."""
+        of = self.find("serviceaccounts", self.account)
+        assert of is not None
+        self.place.api.add(token_secret(self.secret, of))
+        for role in roles("### One token secret"):
+            name = role["metadata"]["name"]
+            role["metadata"]["namespace"] = self.namespace
+            portals = account(HITL, name.removesuffix("-token"))
+            self.place.api.add(role, binding(name, self.namespace, f"Role/{name}", portals))
 
     def policy(self) -> Object:
         """Return the policy as the portal makes it."""
@@ -198,8 +224,15 @@ class KubeWorld(World):
             return {"kind": "kubernetes.role_binding", **at, "binding": self.binding}
         if ".service_account." in self.action:
             return {"kind": "kubernetes.service_account", **at, "name": self.account}
+        if ".token_secret." in self.action:
+            return {"kind": "kubernetes.token_secret", **at, "name": self.secret}
         named = {"controller": self.controller, "name": self.name}
         return {"kind": "kubernetes.workload", **at, **named}
+
+    @property
+    def says_gone(self) -> bool:  # type: ignore[override]
+        """The rights on a secret go with its namespace."""
+        return ".token_secret." not in self.action
 
     @property
     def made_anew(self) -> frozenset[str]:  # type: ignore[override]

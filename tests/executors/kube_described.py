@@ -23,6 +23,7 @@ MODULES = (
     "core_v1_api", "apps_v1_api", "networking_v1_api", "autoscaling_v2_api",
     "rbac_authorization_v1_api", "authentication_v1_api",
 )  # fmt: skip
+METADATA = "PartialObjectMetadata"
 _METHOD = re.compile(
     r"    def (?P<name>\w+)_with_http_info\((?P<body>.*?)(?=\n    def _(?P=name)_serialize\()", re.S
 )
@@ -97,10 +98,25 @@ def problems(request: Request, answer: Answer) -> list[str]:
         found += _judged(f"{at} takes", validator(operation.takes), request.body)
     elif request.body is not None and operation.takes == "object":  # a patch of what it gives
         found += _judged(f"{at} takes", validator(operation.gives, whole=False), request.body)
-    if isinstance(answer.body, dict):
+    if "as=PartialObjectMetadataList" in request.accept and answer.status < 300:
+        found += _of_metadata(f"{at} gives", answer.body)
+    elif isinstance(answer.body, dict):
         failed = answer.status >= 300 or operation.gives == "object"
         gives = "V1Status" if failed else operation.gives
         found += _judged(f"{at} gives", validator(gives), answer.body)
+    return found
+
+
+def _of_metadata(at: str, body: Any) -> list[str]:
+    """The client has no model of such a list, but those of its parts."""
+    version, kinds = "meta.k8s.io/v1", {each["kind"] for each in body["items"]}
+    told = (body["kind"], body["apiVersion"], kinds | {METADATA})
+    found = [] if told == (f"{METADATA}List", version, {METADATA}) else [f"{at}: {told}"]
+    found += _judged(at, validator("V1ListMeta"), body["metadata"])
+    for each in body["items"]:
+        if each.keys() != {"kind", "apiVersion", "metadata"}:
+            found.append(f"{at}: {sorted(each)}")
+        found += _judged(at, validator("V1ObjectMeta"), each["metadata"])
     return found
 
 

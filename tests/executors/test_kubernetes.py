@@ -58,8 +58,10 @@ TAKE_OUT, PUT_BACK = (
     "kubernetes.role_binding.add_subject",
 )
 NO_ACCOUNT, ACCOUNT = "kubernetes.service_account.remove", "kubernetes.service_account.restore"
+NO_TOKEN = "kubernetes.token_secret.delete"
 EVERY = (
     ISOLATE, RELEASE, TO_ZERO, BACK, REMOVE, RESTORE, TAKE_OUT, PUT_BACK, NO_ACCOUNT, ACCOUNT,
+    NO_TOKEN,
 )  # fmt: skip
 # The rights of the operator that each action needs.
 NEEDED = (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from remediation.domain.errors import WrongState
 from remediation.services.execution import reverse_run
 from tests.executors.flow import Rotation
 from tests.executors.kube import KubePlace, KubeWorld
@@ -16,6 +17,7 @@ from tests.flows.world import acts
 
 ISOLATE = "kubernetes.workload.isolate"
 NO_ACCOUNT = "kubernetes.service_account.remove"
+NO_TOKEN = "kubernetes.token_secret.delete"
 POLICY = "hitlportal-deployment-checkout"
 
 
@@ -94,6 +96,23 @@ def test_the_tokens_of_a_service_account_end_and_the_account_is_made_again(
     assert before is not None and after is not None and kube.changes() == 2
     assert before["metadata"]["uid"] != after["metadata"]["uid"]
     assert before["imagePullSecrets"] == after["imagePullSecrets"]
+
+
+def test_one_leaked_token_ends_and_its_account_stays(make: Callable[..., CutOff]) -> None:
+    world = make(NO_TOKEN)
+    kube = world.kube
+    proposal_id = world.in_review()
+    assert kube.find("secrets", kube.secret) is not None and kube.changes() == 0
+    world.decide("alice", proposal_id)
+    world.decide("bob", proposal_id)
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
+    assert kube.find("secrets", kube.secret) is None and kube.changes() == 1
+    assert kube.find("serviceaccounts", kube.account) is not None
+    with acts(WEB), pytest.raises(WrongState):
+        reverse_run.propose(
+            actor=world.people["alice"].user, proposal_id=proposal_id, reason="It was a mistake"
+        )
 
 
 def test_a_misused_workload_is_cut_off_after_people_decided_and_released(world: CutOff) -> None:

@@ -43,9 +43,9 @@ def number() -> int:
 def acting(login: str) -> Iterator[None]:
     """Open a transaction (or savepoint) in which the default connection has this login's rights."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT current_user")
+        # One round trip: a row's columns are computed from left to right.
+        cursor.execute("SELECT current_user, set_config('role', %s, true)", [login])
         before = cursor.fetchone()[0]
-        cursor.execute(f'SET LOCAL ROLE "{login}"')
         yield
         cursor.execute(f'SET LOCAL ROLE "{before}"')
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from hitlportal.demo.servers.kube_answers import METADATA, failure, only_metadata, scale
 from hitlportal.demo.servers.kube_cluster import BINDINGS, KINDS, Cluster, Kind, Object, Refusal
 from hitlportal.demo.servers.kube_controllers import end, settle
 from hitlportal.demo.servers.kube_match import (
@@ -39,6 +40,7 @@ class Request:
     token: str
     content_type: str
     body: Any
+    accept: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Api:
                 settle(self.cluster)
                 answer = Answer(201 if request.method == "POST" else 200, body)
             except Refusal as refusal:
-                answer = Answer(refusal.code, _failure(refusal))
+                answer = Answer(refusal.code, failure(refusal))
             self.requests.append((request, caller.name if caller else "", answer))
             return answer
 
@@ -179,9 +181,12 @@ class Api:
         meta = {"resourceVersion": "1"}
         if len(items) > begin + limit:
             meta |= {"continue": f"{self.epoch}-{begin + limit}"}
+        page = items[begin : begin + limit]
+        if METADATA in request.accept:
+            return only_metadata(page, meta)
         return {
             "kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta,
-            "items": items[begin : begin + limit],
+            "items": page,
         }  # fmt: skip
 
     def _begin_of_page(self, told: str) -> int:
@@ -208,13 +213,13 @@ class Api:
         if place.sub == "log" and request.method == "GET":
             return self._log(request.query, place, item)
         if place.sub == "scale" and request.method == "GET":
-            return _scale(item)
+            return scale(item)
         if place.sub == "scale" and request.method in ("PUT", "PATCH"):
-            scale = self._changed(request, _scale(item))
+            wanted = self._changed(request, scale(item))
             new = copy.deepcopy(item)
-            new["spec"]["replicas"] = scale["spec"].get("replicas", 0)
-            new["metadata"]["resourceVersion"] = scale["metadata"].get("resourceVersion", "")
-            return _scale(self.cluster.replace(place.plural, place.namespace, place.name, new))
+            new["spec"]["replicas"] = wanted["spec"].get("replicas", 0)
+            new["metadata"]["resourceVersion"] = wanted["metadata"].get("resourceVersion", "")
+            return scale(self.cluster.replace(place.plural, place.namespace, place.name, new))
         raise Refusal(405, "MethodNotAllowed", "the server does not allow this method here")
 
     def _log(self, query: dict[str, str], place: Place, pod: Object) -> str:
@@ -259,31 +264,17 @@ def _place(path: str) -> Place:
 
 
 def _asked(request: Request, place: Place) -> Asked:
+    selector = request.query.get("fieldSelector", "")
     verb = VERBS.get(request.method) or ("get" if place.name else "list")
     resource = f"{place.plural}/{place.sub}" if place.sub else place.plural
     # A namespace's rights are asked in itself.
     namespace = place.name if place.plural == "namespaces" else place.namespace
-    return Asked(verb, place.group, resource, namespace, place.name)
-
-
-def _scale(item: Object) -> Object:
-    meta, count = item["metadata"], item["spec"].get("replicas", 1)
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    return {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {key: meta[key] for key in kept},
-        # The API server leaves 0 out.
-        "spec": {"replicas": count} if count else {},
-        "status": {"replicas": item.get("status", {}).get("replicas", 0)},
-    }
-
-
-def _failure(refusal: Refusal) -> Object:
-    return {
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": refusal.message, "reason": refusal.reason, "code": refusal.code,
-    }  # fmt: skip
+    name = place.name
+    if verb == "list":
+        # A list of one name, by its field selector, is judged as one of that name.
+        selected = dict(part.partition("=")[::2] for part in selector.split(","))
+        name = selected.get("metadata.name", "")
+    return Asked(verb, place.group, resource, namespace, name)
 
 
 def read(method: str, target: str, headers: Any, body: bytes) -> Request:
@@ -301,6 +292,7 @@ def read(method: str, target: str, headers: Any, body: bytes) -> Request:
         token if scheme == "Bearer" else "",
         str(headers.get("Content-Type", "")).partition(";")[0],
         said,
+        str(headers.get("Accept", "")),
     )
 
 

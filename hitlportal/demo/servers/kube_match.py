@@ -12,7 +12,10 @@ _SET = re.compile(r"(?P<key>[^\s!=,()]+)\s+(?P<op>in|notin)\s+\((?P<values>[^)]*
 _EQUAL = re.compile(r"(?P<key>[^\s!=,()]+)\s*(?P<op>==|=|!=)\s*(?P<value>[^\s!=,()]*)")
 _EXISTS = re.compile(r"(?P<not>!?)\s*(?P<key>[^\s!=,()]+)")
 # The field selectors that each kind of object has, besides its name and namespace.
-FIELDS = {"pods": ("spec.nodeName", "status.phase", "spec.serviceAccountName")}
+FIELDS = {
+    "secrets": ("type",),
+    "pods": ("spec.nodeName", "status.phase", "spec.serviceAccountName"),
+}
 
 
 class BadSelector(ValueError):

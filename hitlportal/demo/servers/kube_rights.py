@@ -19,15 +19,17 @@ class Caller:
     name: str
     groups: tuple[str, ...] = ("system:authenticated",)
     uid: str = ""
+    # The secret that a legacy token is kept in.
+    secret: str = ""
 
     @classmethod
-    def service_account(cls, namespace: str, name: str, uid: str = "") -> Caller:
+    def service_account(cls, namespace: str, name: str, uid: str = "", secret: str = "") -> Caller:
         groups = (
             "system:serviceaccounts",
             f"system:serviceaccounts:{namespace}",
             "system:authenticated",
         )
-        return cls(f"system:serviceaccount:{namespace}:{name}", groups, uid)
+        return cls(f"system:serviceaccount:{namespace}:{name}", groups, uid, secret)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def is_alive(cluster: Cluster, caller: Caller) -> bool:
     system, kind, namespace, name = (*caller.name.split(":"), "", "", "", "")[:4]
     if (system, kind) != ("system", "serviceaccount") or not caller.uid:
         return True  # a person, or a token of the demo without an account in the cluster
+    if caller.secret and cluster.find("secrets", namespace, caller.secret) is None:
+        return False  # a token that is kept in a secret ends with it
     found = cluster.find("serviceaccounts", namespace, name)
     return found is not None and bool(found["metadata"]["uid"] == caller.uid)
 

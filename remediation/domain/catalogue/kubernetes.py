@@ -1,4 +1,7 @@
-"""Kubernetes: workloads, role bindings and service accounts; secrets are report-only."""
+"""Kubernetes: workloads, role bindings, service accounts and their tokens.
+
+Other secrets are report-only.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from types import MappingProxyType
 
 from remediation.domain.catalogue import kubernetes_account as account
 from remediation.domain.catalogue import kubernetes_binding as binding
+from remediation.domain.catalogue import kubernetes_token as token
 from remediation.domain.catalogue import kubernetes_workload as workload
 from remediation.domain.catalogue.spec import Provider, TargetSpec, gettext_noop, pgettext
 
@@ -23,7 +27,13 @@ PROVIDER = Provider(
     name="kubernetes",
     tested="an emulator of its API, simulated",
     title="Kubernetes",
-    targets=(account.SERVICE_ACCOUNT, SECRET, workload.WORKLOAD, binding.ROLE_BINDING),
+    targets=(
+        account.SERVICE_ACCOUNT,
+        SECRET,
+        token.TOKEN_SECRET,
+        workload.WORKLOAD,
+        binding.ROLE_BINDING,
+    ),
     actions=(
         workload.ISOLATE,
         workload.RELEASE,
@@ -35,6 +45,7 @@ PROVIDER = Provider(
         binding.ADD_SUBJECT,
         account.REMOVE,
         account.RESTORE,
+        token.DELETE,
     ),
     words=MappingProxyType(
         {
@@ -63,6 +74,9 @@ PROVIDER = Provider(
             "settings": pgettext("field of an observation", "settings"),
             "bindings": pgettext("field of an observation", "bindings that give it rights"),
             "owners": pgettext("field of an observation", "owned by"),
+            "status": pgettext("field of an observation", "status"),
+            "account_uid": pgettext("field of an observation", "identifier of its account"),
+            "last_used": pgettext("field of an observation", "last used"),
             "finalizers": pgettext("field of an observation", "held up by"),
             "directions": pgettext("parameter of an action", "directions"),
             "subject": pgettext("field of an observation", "subject"),

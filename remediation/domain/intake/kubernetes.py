@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from remediation.domain.catalogue.kubernetes import SECRET
 from remediation.domain.catalogue.kubernetes_account import SERVICE_ACCOUNT
+from remediation.domain.catalogue.kubernetes_token import TOKEN_SECRET
 from remediation.domain.intake.addresses import hosts, resource_attributes
 from remediation.domain.intake.kubernetes_targets import ACCOUNTS, Found, remarks
 from remediation.domain.intake.node import Node
@@ -39,6 +40,7 @@ from remediation.domain.intake.stated import (
 _DEFAULT = "default"
 # A catalogue's own name for a workload (Backstage's Kubernetes plugin).
 _CATALOGUE_ID = "backstage.io/kubernetes-id"
+_OF_ACCOUNT = "kubernetes.io/service-account-token"  # the type of such a secret
 _DOMAIN = ("svc", "cluster", "local")
 _Key: TypeAlias = tuple[str, str]  # namespace and name
 
@@ -127,7 +129,7 @@ def _collect(node: Node, cluster: _Cluster) -> None:
     elif kind == "ConfigMap":
         cluster.config[namespace, name] = {key: value.text() for key, value in node.items("data")}
     elif kind in ("ServiceAccount", "Secret"):
-        ours = SERVICE_ACCOUNT.kind if kind != "Secret" else SECRET.kind
+        ours = SERVICE_ACCOUNT.kind if kind != "Secret" else _kind_of_secret(node)
         cluster.identities[ours, namespace, name] = node
         role = aws_role(node)
         if role is not None and kind == "ServiceAccount":
@@ -136,6 +138,10 @@ def _collect(node: Node, cluster: _Cluster) -> None:
         cluster.bindings.append(Found(kind, namespace, name, node))
     else:
         cluster.others[kind] += 1
+
+
+def _kind_of_secret(node: Node) -> str:
+    return TOKEN_SECRET.kind if node.said("type") == _OF_ACCOUNT else SECRET.kind
 
 
 def _workload(one: _Workload, cluster: _Cluster, options: Options, stated: Stated) -> None:
@@ -148,6 +154,9 @@ def _workload(one: _Workload, cluster: _Cluster, options: Options, stated: State
         own = one.found.workload(options.cluster)
         _target(one.found, own, _owned(said), [one], cluster, stated)
     for kind, name, place in identities_of(one.pod):
+        token = (TOKEN_SECRET.kind, one.namespace, name)
+        if kind == SECRET.kind and token in cluster.identities:
+            kind = TOKEN_SECRET.kind
         locator = locator_of(kind, options, one.namespace, name, place)
         stated.identity(locator, Said(), place)
         stated.edge(Edge(one.name, identity=locator, place=place))

@@ -220,6 +220,24 @@ def test_kubernetes_accounts_and_secrets_are_identities_and_a_role_behind_an_acc
     }
 
 
+def test_kubernetes_a_secret_with_a_token_is_the_target_of_its_action() -> None:
+    text = """
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: a}
+    spec: {volumes: [{secret: {secretName: t}}, {secret: {secretName: u}}]}
+    ---
+    apiVersion: v1
+    kind: Secret
+    metadata: {name: t}
+    type: kubernetes.io/service-account-token
+    """
+    assert identity_edges(state("kubernetes", text, cluster="east")) == {
+        ("a", "kubernetes.token_secret:east/default/t"),
+        ("a", "kubernetes.secret:east/default/u"),
+    }
+
+
 def test_a61_the_content_of_a_kubernetes_secret_is_not_read() -> None:
     assert "hunter2" not in repr(state("kubernetes", MANIFESTS, cluster="east"))
 
