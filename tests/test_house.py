@@ -45,6 +45,8 @@ SHORT = {
     "remediation/domain/instant.py": "the one form of a time in signed bytes",
     "remediation/domain/intake/place.py": "a position in an imported file",
     "remediation/executors/aws_errors.py": "isolates the words of a driver's errors",
+    "remediation/executors/entra_steps.py": "where a family's steps are made",
+    "remediation/executors/github_steps.py": "where a family's steps are made",
     "remediation/executors/postgres_driver.py": "what a provider's entry names",
     "remediation/executors/postgres_scram.py": "isolates the verifier of RFC 5802",
     "remediation/executors/tls.py": "what a provider's entry names",
