@@ -49,9 +49,9 @@ def client(simulator: Moto, key: str, secret: str, service: str = "iam") -> Any:
     return session.client(service, endpoint_url=simulator.url)
 
 
-def login(simulator: Moto, name: str, digit: str) -> Any:
+def login(simulator: Moto, name: str, digit: str, service: str = "iam") -> Any:
     entry = moto.logins(digit)[name]
-    return client(simulator, entry["id"], entry["secret"])
+    return client(simulator, entry["id"], entry["secret"], service)
 
 
 def test_each_key_is_in_its_own_account_under_its_given_id(simulator: Moto) -> None:
@@ -86,6 +86,32 @@ def test_the_log_holds_every_call_with_time_caller_account_and_answer(simulator:
         "sts:GetCallerIdentity",
         403,
     )
+
+
+def test_the_log_names_the_interface_and_every_group_of_a_change_in_ec2(tmp_path: Path) -> None:
+    account = {"account": ACCOUNT, "users": [], "admin": moto.ADMIN, **moto.logins("1")}
+    with running(tmp_path, {"accounts": [account]}) as simulator:
+        ec2 = simulator.admin("ec2")
+        vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
+        groups = [
+            ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc)["GroupId"]
+            for name in ("one", "two")
+        ]
+        made = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]
+        interface = made["NetworkInterfaceId"]
+        ec2.modify_network_interface_attribute(NetworkInterfaceId=interface, Groups=groups)
+        changed = simulator.lines()[-1]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            login(simulator, "observer", "1", "ec2").modify_network_interface_attribute(
+                NetworkInterfaceId=interface, Groups=groups[:1]
+            )
+    assert changed["call"] == "ec2:ModifyNetworkInterfaceAttribute"
+    assert changed["parameters"] == {
+        "NetworkInterfaceId": interface,
+        "SecurityGroupId.1": groups[0],
+        "SecurityGroupId.2": groups[1],
+    }
 
 
 def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:

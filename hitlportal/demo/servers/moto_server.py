@@ -1,6 +1,6 @@
 """Simulate AWS for the demo and the tests: moto's IAM and STS with the keys of a seed file.
 
-moto's Secrets Manager answers, too.
+moto's Secrets Manager, CloudTrail, S3 and EC2 answer, too. EC2 runs no machine and cuts no traffic.
 
     python -m hitlportal.demo.servers.moto_server --port P --seed FILE [--log FILE] [--state FILE]
         [--resolution SECONDS]
@@ -58,13 +58,16 @@ from hitlportal.demo.servers import moto_s3, moto_seed, moto_trail
 from hitlportal.demo.servers.moto_trail import Call, Trail
 
 # moto's own /moto-api could switch authentication off
-SERVICES = frozenset({"iam", "sts", "cloudtrail", "secretsmanager", "s3"})
+SERVICES = frozenset({"iam", "sts", "cloudtrail", "secretsmanager", "s3", "ec2"})
 MAX_BODY = 64 * 1024  # the parameters of the calls served here
 # No other parameter: the log must hold no secret.
 LOGGED = (
     *("UserName", "AccessKeyId", "Status", "RoleArn", "RoleSessionName", "Policy"),
     *("RoleName", "PolicyName", "PolicyDocument"),
+    *("InstanceId", "NetworkInterfaceId", "AssociationId", "IamInstanceProfile.Arn"),
 )
+# Members of a list are numbered; a call that sets several groups shows each of them.
+LOGGED_MEMBER = re.compile(r"(?:InstanceId|SecurityGroupId)\.[0-9]{1,3}")
 # The changes of a trail, and the parameter that names it.
 TRAIL_NAMED = {"StartLogging": "Name", "PutEventSelectors": "TrailName"}
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -209,11 +212,17 @@ def _understand(environ: Environ, body: bytes) -> Call:
     elif not action:
         fields = parse_qs(body.decode("utf-8", "replace"))
         action = fields.get("Action", [""])[0]
-        parameters = {name: fields[name][0] for name in LOGGED if name in fields}
+        parameters = _logged(fields)
     elif service == "cloudtrail" and action in TRAIL_NAMED:
         parameters = {"Name": str(json.loads(body or b"{}").get(TRAIL_NAMED[action]))}
     address, agent = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_USER_AGENT", "")
     return Call(key, service, action, parameters, address, agent)
+
+
+def _logged(fields: dict[str, list[str]]) -> dict[str, str]:
+    """Return the parameters that the log may hold."""
+    members = sorted(filter(LOGGED_MEMBER.fullmatch, fields))
+    return {name: fields[name][0] for name in (*LOGGED, *members) if name in fields}
 
 
 def serve(port: int, application: Simulator) -> None:

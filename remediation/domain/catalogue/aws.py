@@ -26,6 +26,7 @@ from remediation.domain.catalogue.aws_rotation import (
 from remediation.domain.catalogue.aws_selectors import RESTORE_SELECTORS
 from remediation.domain.catalogue.aws_trail import START_LOGGING, TRAIL
 from remediation.domain.catalogue.aws_user import ALLOW_AGAIN, DELETE_PASSWORD, DENY_ALL, USER
+from remediation.domain.catalogue.aws_words import WORDS
 from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
@@ -34,7 +35,6 @@ from remediation.domain.catalogue.spec import (
     Provider,
     TargetSpec,
     gettext_noop,
-    pgettext,
 )
 
 _PIN = ("status",)
@@ -245,60 +245,5 @@ PROVIDER = Provider(
         *(DENY_ALL, ALLOW_AGAIN, REVOKE, RESTORE, DENY_SESSION, ALLOW_SESSION),
         *(DELETE_PASSWORD, START_LOGGING, RESTORE_SELECTORS, BLOCK, RESTORE_PUBLIC),
     ),
-    words={
-        "account": pgettext("field of a target", "account"),
-        "user": pgettext("field of a target", "user"),
-        "role": pgettext("field of a target", "role"),
-        "access_key_id": pgettext("field of a target", "access key id"),
-        "status": pgettext("field of an observation", "status"),
-        "created": pgettext("field of an observation", "created"),
-        "last_used": pgettext("field of an observation", "last used"),
-        "last_used_service": pgettext("field of an observation", "last used service"),
-        "last_used_region": pgettext("field of an observation", "last used region"),
-        "other_keys": pgettext("field of an observation", "other keys"),
-        "keys": pgettext("field of an observation", "keys of the user"),
-        "slots": pgettext("field of an observation", "what each slot holds"),
-        "rotated_by": pgettext("field of an observation", "who else rotates them"),
-        "stored": pgettext("field of an observation", "version that consumers read"),
-        "staged": pgettext("field of an observation", "staged there, and not read yet"),
-        "uncut": pgettext("field of an observation", "why the login is not cut to the step"),
-        "store": pgettext("parameter of an action", "place in the store"),
-        "replaces": pgettext("parameter of an action", "key that it follows"),
-        "session": pgettext("field of a target", "session name"),
-        "denied": pgettext("field of an observation", "denied by the portal's policy"),
-        "user_id": pgettext("field of an observation", "unique id of the user"),
-        "role_id": pgettext("field of an observation", "unique id of the role"),
-        "iam_policies": pgettext("field of an observation", "other policies"),
-        "console": pgettext("field of an observation", "password for the console"),
-        "password_last_used": pgettext("field of an observation", "password last used"),
-        "own": pgettext("field of an observation", "keys that the portal itself uses"),
-        "iam_path": pgettext("field of an observation", "path of the role"),
-        "assumed_by": pgettext("field of an observation", "who can assume it"),
-        "session_s": pgettext("field of an observation", "longest session in seconds"),
-        "revocations": pgettext("field of an observation", "older sessions denied, issued before"),
-        "earlier": pgettext("field of an observation", "text of AWSRevokeOlderSessions now"),
-        "before": pgettext("parameter of an action", "issued before"),
-        "region": pgettext("field of a target", "region"),
-        "trail": pgettext("field of a target", "trail"),
-        "logging": pgettext("field of an observation", "records events"),
-        "trail_arn": pgettext("field of an observation", "full name (ARN) of the trail"),
-        "bucket": pgettext("field of a target", "bucket"),
-        "bucket_prefix": pgettext("field of an observation", "prefix in the bucket"),
-        "kms_key": pgettext("field of an observation", "key that encrypts its files"),
-        "multi_region": pgettext("field of an observation", "records all regions"),
-        "log_file_validation": pgettext("field of an observation", "signs its files"),
-        "selectors": pgettext("field of an observation", "event selectors"),
-        "started": pgettext("field of an observation", "logging started"),
-        "delivery_error": pgettext("field of an observation", "error of the last delivery"),
-        "organisation": pgettext("field of an observation", "trail of the organisation"),
-        "earlier_selectors": pgettext("parameter of an action", "selectors that it had before"),
-        "public_blocks": pgettext(
-            "field of an observation", "flags against public access that are on"
-        ),
-        "policy_public": pgettext("field of an observation", "its policy is public"),
-        "open_now": pgettext("field of an observation", "open to"),
-        "open_again": pgettext("field of an observation", "kept out by the flags alone"),
-        "website": pgettext("field of an observation", "website"),
-        "earlier_blocks": pgettext("parameter of an action", "flags that were on before"),
-    },
+    words=WORDS,
 )
