@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.flows.world import World
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
 __all__ = ["start"]  # a fixture
 SOON = 15_000
+# What a step ended, wider than a page.
+WIDE = {f"column {n}": f"registry.example/payout-runner:{n}" for n in range(9)}
 
 
 @pytest.fixture
@@ -36,7 +39,8 @@ def pauses(world: World) -> dict[str, Path]:
     files = {name: world.directory / f"wait-{name}" for name in ("t1", "t2")}
     for path in files.values():
         path.touch()
-    world.inject({name: {"wait_after_apply": str(path)} for name, path in files.items()})
+    played = {name: {"wait_after_apply": str(path)} for name, path in files.items()}
+    world.inject(played | {"t3": {"traces": json.dumps({"pods": [WIDE]})}})
     return files
 
 
@@ -171,9 +175,11 @@ def test_a_run_that_succeeds_is_watched_to_its_end_at_every_width(
         "All 3 steps are done and confirmed. 3 of 3 steps confirmed."
     )
     expect(page.get_by_label("Reason")).to_have_count(0)
+    page.get_by_text("What was there before this step ended it").click()
     for width in (360, 768, 1440):
         page.set_viewport_size({"width": width, "height": 800})
         assert not alice.overflows()
+    accessible(alice)
     page.emulate_media(media="print")
     # On paper every step stands whole, and nothing that only a screen can do.
     expect(page.locator(".runstep")).to_have_count(3)
