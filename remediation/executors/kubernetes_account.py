@@ -151,9 +151,8 @@ class RestoreAccount(_Account):
 
 def _is_ending(found: Observation) -> bool:
     """Return whether the account is being removed, and only finalizers still hold it."""
-    held = found.shown.get("finalizers") or []
-    assert isinstance(held, list)
-    return ENDING in held
+    held = found.shown.get("finalizers")
+    return isinstance(held, list) and ENDING in held
 
 
 def _refuse_twins(settings: list[str]) -> None:
