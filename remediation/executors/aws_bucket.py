@@ -23,7 +23,7 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_account import account
-from remediation.executors.aws_bucket_look import look_at_bucket, owned
+from remediation.executors.aws_bucket_look import look_at_bucket, owned, stay
 from remediation.executors.aws_client import changing, operating_client
 from remediation.executors.aws_policy_action import PolicyAction
 from remediation.executors.base import Deadline, Outcome, Point, Snapshot
@@ -98,7 +98,9 @@ class _Flags(PolicyAction):
         )  # fmt: skip
         flags = {each: each in wanted for each in FLAGS}
         with changing():
-            client.put_public_access_block(**owned(step), PublicAccessBlockConfiguration=flags)
+            stay(client).put_public_access_block(
+                **owned(step), PublicAccessBlockConfiguration=flags
+            )
         return Outcome({"public_blocks": wanted})
 
     def _undo(

@@ -28,6 +28,8 @@ GROUPS: Mapping[str, str] = {
 # RestrictPublicBuckets keeps out every other account while the policy is public (S3 User Guide,
 # "Blocking public access to your Amazon S3 storage").
 BY_POLICY = "everyone whom its policy lets in, and other AWS accounts that it names"
+# "General purpose bucket naming rules": no bucket of this kind has a name that ends so.
+ALIASES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 # What GetBucketLocation answers for the two regions that are older than their names.
 OLD_NAMES = {None: "us-east-1", "": "us-east-1", "EU": "eu-west-1"}
 
@@ -38,18 +40,40 @@ def owned(step: Step) -> dict[str, str]:
     return {"Bucket": fields["bucket"], "ExpectedBucketOwner": fields["account"]}
 
 
+def stay(client: Any) -> Any:
+    """Return the client, which now asks one place only.
+
+    botocore follows S3 to the region that an answer names, by a second call and whatever the limit
+    of retries. The bucket there is another one than people decided on.
+    """
+    client.meta.events.register("before-call.s3", _mark_redirected)
+    return client
+
+
+def _mark_redirected(params: dict[str, Any], **_: Any) -> None:
+    # botocore follows only once, and keeps here that it did (S3RegionRedirectorv2).
+    params["context"]["s3_redirect"]["redirected"] = True
+
+
+def _refuse_alias(bucket: str) -> None:
+    """Refuse an access point: GetBucketAcl and others take its alias for a bucket's name."""
+    if bucket.endswith(ALIASES):
+        raise TargetUnobservable("the name is that of an access point or of a special bucket")
+
+
 def look_at_bucket(step: Step, targets: Targets) -> Observation:
     """Read the bucket, its flags, policy status, ACL and website. Raises TargetUnobservable."""
     target = account(targets, step.target.fields["account"])
     asked = owned(step)
+    _refuse_alias(asked["Bucket"])
     with reading(step):
         key_id, secret = target.observe()
-        anywhere = client_of(target, key_id, secret, service="s3")
+        anywhere = stay(client_of(target, key_id, secret, service="s3"))
         place = _unless("NoSuchBucket", anywhere.get_bucket_location, asked)
         if place is None:
             return GONE
         region = _region(place)
-        client = client_of(target, key_id, secret, service="s3", region=region)
+        client = stay(client_of(target, key_id, secret, service="s3", region=region))
         blocks = _blocks(
             _unless("NoSuchPublicAccessBlockConfiguration", client.get_public_access_block, asked)
         )

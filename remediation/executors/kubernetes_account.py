@@ -39,6 +39,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # No plan can name a setting of these forms, so an account that has one is not removed.
 TOO_LONG = "too long"
 HELD_BACK = "with a secret"
+ENDING = "it is being removed"
 
 
 class _Account(KubernetesStep):
@@ -134,6 +135,24 @@ class RestoreAccount(_Account):
         _refuse_twins([str(one) for one in settings])
         if observation.state["present"] and observation.state["settings"] != settings:
             raise NotApplied("an account of this name is there, and it has other settings")
+        if _is_ending(observation):
+            raise NotApplied(f"an account of this name is there, but {ENDING}")
+
+    def settled_from(
+        self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
+    ) -> Settled | None:
+        found = super().settled_from(step, observation, before, made)
+        return None if _is_ending(observation) else found
+
+    def _why_not(self, step: Step, found: Observation) -> str:
+        """One that is on its way out is not there again, whoever removes it."""
+        return ENDING if _is_ending(found) else super()._why_not(step, found)
+
+
+def _is_ending(found: Observation) -> bool:
+    """Return whether the account is being removed, and only finalizers still hold it."""
+    held = found.shown.get("finalizers")
+    return isinstance(held, list) and ENDING in held
 
 
 def _refuse_twins(settings: list[str]) -> None:
@@ -255,7 +274,7 @@ def _shown(api: Api, step: Step, found: Object | None) -> dict[str, Json]:
     named = aliases(f"ServiceAccount:{namespace}/{name}")
     here = api.list(calls.BINDINGS, namespace=namespace)
     meta = (found or {}).get("metadata") or {}
-    ending = ["it is being removed"] if meta.get("deletionTimestamp") else []
+    ending = [ENDING] if meta.get("deletionTimestamp") else []
     return {
         "pods": flows.shown(
             pod_said(one)
@@ -271,7 +290,8 @@ def _shown(api: Api, step: Step, found: Object | None) -> dict[str, Json]:
         "owners": flows.shown(
             f"{one.get('kind')} {one.get('name')}" for one in meta.get("ownerReferences") or ()
         ),
-        "finalizers": flows.shown([*map(str, meta.get("finalizers") or ()), *ending]),
+        # Not among the finalizers: whoever adds many of them would have it cut from the list.
+        "finalizers": [*ending, *flows.shown(map(str, meta.get("finalizers") or ()))],
     }
 
 

@@ -6,10 +6,12 @@ moto, simulated: it serves no public readers, so the tests look at the flags.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from remediation.domain.catalogue.aws_bucket import FLAGS
 from remediation.domain.errors import TargetUnobservable
@@ -174,7 +176,43 @@ def test_a_lost_answer_leaves_the_outcome_open_and_the_next_look_tells(
             raise ConnectionResetError
 
     monkeypatch.setattr(aws_bucket, "operating_client", lambda *_, **__: Lost())
+    monkeypatch.setattr(aws_bucket, "stay", lambda client: client)
     plan, targets = world.plan(), world.targets()
     with pytest.raises(OutcomeUnknown):
         run_apply(clearance(plan), plan.body, 0, targets)
     assert run_observe(world.step, targets).state["public_blocks"] == ALL
+
+
+@pytest.mark.parametrize("end", ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"])
+def test_the_alias_of_an_access_point_is_not_taken_for_a_bucket(
+    world: BucketWorld, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    regions = play(monkeypatch, {})
+    plan = make_plan(BLOCK, {**world.target, "bucket": f"prices{end}"}, {"earlier_blocks": []})
+    with pytest.raises(TargetUnobservable, match="access point"):
+        run_observe(plan.steps[0], world.targets())
+    assert not regions, "nothing is asked"
+
+
+def test_a_bucket_that_moved_to_another_region_is_not_followed_there(
+    world: BucketWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner deletes it and makes one of its name elsewhere, between the look and the change."""
+    sent: list[str] = []
+
+    def moved(request: Any, **_: Any) -> Any:
+        sent.append(request.url)
+        raw = BytesIO(b"<Error><Code>PermanentRedirect</Code></Error>")
+        raw.stream = lambda *_, **__: iter([raw.getvalue()])  # type: ignore[attr-defined]
+        return AWSResponse(request.url, 301, {"x-amz-bucket-region": ELSEWHERE}, raw)
+
+    def operating(*args: Any, **more: Any) -> Any:
+        client = aws_client.operating_client(*args, **more)
+        client.meta.events.register("before-send.s3", moved)
+        return client
+
+    monkeypatch.setattr(aws_bucket, "operating_client", operating)
+    plan = world.plan()
+    with pytest.raises((NotApplied, OutcomeUnknown), match="PermanentRedirect"):
+        run_apply(clearance(plan), plan.body, 0, world.targets())
+    assert len(sent) == 1 and world.flags() == EARLIER

@@ -15,7 +15,7 @@ from hitlportal.demo.servers.kube_cluster import Object
 from hitlportal.demo.servers.kube_rights import Caller
 from remediation.domain.errors import BadInput, TargetUnobservable
 from remediation.executors.base import Settled, Snapshot
-from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed
+from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed, VerifyFailed
 from remediation.executors.run import (
     executor_of,
     run_apply,
@@ -345,3 +345,27 @@ def test_a_hostile_account_is_a_clear_refusal(make: Make, monkeypatch: pytest.Mo
             run_observe(world.step, world.targets())
         assert secret not in repr(said.value)
     assert world.changes() == 0
+
+
+def test_an_account_that_a_finalizer_holds_in_its_removal_is_not_there_again(make: Make) -> None:
+    """Who removes it between the decision and the change would else make the restore "done"."""
+    world = make(RESTORE)
+    made = service_account(world.account, world.namespace)
+    plan, targets = world.plan(), world.targets()
+    settings = plan.steps[0].parameters["settings"]
+    world.place.api.cluster.add(made)
+    made = held(world)
+    made["automountServiceAccountToken"] = False
+    made["metadata"]["labels"] = {"app": "exporter"}
+    made["imagePullSecrets"] = [{"name": "registry"}]
+    made["metadata"]["finalizers"] = [f"example.org/{n}" for n in range(60)]
+    made["metadata"]["deletionTimestamp"] = "2026-12-02T12:00:00Z"
+    seen = run_observe(plan.steps[0], targets)
+    assert seen.state == {"present": True, "settings": settings}
+    executor = executor_of(plan.steps[0])
+    with pytest.raises(NotApplied, match="being removed"):
+        executor.precheck(plan.steps[0], seen)
+    with pytest.raises(VerifyFailed, match="being removed"):
+        run_verify(clearance(plan), plan.body, 0, targets)
+    before: Snapshot = {"present": False, "settings": []}
+    assert executor.settled_from(plan.steps[0], seen, before, {}) is None
