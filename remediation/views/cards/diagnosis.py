@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -11,8 +11,8 @@ from django.utils.translation import gettext
 
 from audit.tlog.canonical import Json
 from remediation.domain.citations import Stored, Unreadable, problem_of, read_artefact
-from remediation.domain.excerpt import Excerpt, excerpt
-from remediation.domain.report import Claim, load_diagnosis
+from remediation.domain.excerpt import Excerpt, Excerpts, NoRoom
+from remediation.domain.report import Citation, Claim, load_diagnosis
 from remediation.models import Diagnosis, Evidence, EvidenceBlob, Proposal
 from remediation.services.reporting import secrets
 from remediation.views.cards import agent_record
@@ -36,6 +36,7 @@ class CitationRow:
     outcome: str
     reason: str = ""
     excerpt: Excerpt | None = None  # of the artefact; an attacker may have written it
+    no_room: bool = False  # an excerpt is left out: those of the page are long enough
     source_untrusted: str = ""
     attacker_writable: bool = False
 
@@ -113,48 +114,53 @@ def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
         summary_untrusted=diagnosis.summary,
         rationale_untrusted=proposal.rationale,
         rationale_by=Names([proposal.editor]).person(proposal.editor) if proposal.editor else "",
-        claims=tuple(_claim_row(stored, claim, artefacts, rows) for claim in diagnosis.claims),
+        claims=_claim_rows(stored, diagnosis.claims, artefacts, rows),
         evidence=tuple(replace(row, whole=row.sha256 in whole) for row in rows.values()),
         record=agent_record.record_of(proposal, diagnosis.confidence),
     )
 
 
-def _claim_row(
+def _claim_rows(
     stored: Stored,
-    claim: Claim,
+    claims: Sequence[Claim],
     artefacts: Mapping[str, Json | Unreadable],
     known: Mapping[str, EvidenceRow],
-) -> ClaimRow:
-    rows = []
-    for citation in claim.citations:
+) -> tuple[ClaimRow, ...]:
+    readable = {key: one for key, one in artefacts.items() if not isinstance(one, Unreadable)}
+    excerpts = Excerpts(readable)
+
+    def row_of(citation: Citation) -> CitationRow:
         document = artefacts.get(citation.evidence, _ABSENT)
         problem = problem_of(document, citation)
         row = known.get(citation.evidence)
         if problem and row and stored.holds(citation):
             problem = ""
-        rows.append(
-            CitationRow(
-                sha256=citation.evidence,
-                pointer_untrusted=citation.pointer or gettext("(the whole artefact)"),
-                value_untrusted=format_json(citation.value),
-                outcome="fail" if problem else "pass",
-                reason=problem,
-                excerpt=_excerpt(document, citation.pointer),
-                source_untrusted=row.source_untrusted if row else "",
-                attacker_writable=bool(row and row.attacker_writable),
-            )
+        found, no_room = _excerpt(excerpts, citation)
+        return CitationRow(
+            sha256=citation.evidence,
+            pointer_untrusted=citation.pointer or gettext("(the whole artefact)"),
+            value_untrusted=format_json(citation.value),
+            outcome="fail" if problem else "pass",
+            reason=problem,
+            excerpt=found,
+            no_room=no_room,
+            source_untrusted=row.source_untrusted if row else "",
+            attacker_writable=bool(row and row.attacker_writable),
         )
-    return ClaimRow(claim.text, tuple(rows))
+
+    return tuple(
+        ClaimRow(claim.text, tuple(row_of(one) for one in claim.citations)) for claim in claims
+    )
 
 
-def _excerpt(document: Json | Unreadable, pointer: str) -> Excerpt | None:
-    """Return the artefact's own text around the pointer; None when there is none."""
-    if isinstance(document, Unreadable):
-        return None
+def _excerpt(excerpts: Excerpts, citation: Citation) -> tuple[Excerpt | None, bool]:
+    """Return the artefact's own text around the pointer, or whether there is no room for it."""
     try:
-        return excerpt(document, pointer)
+        return excerpts.at(citation.evidence, citation.pointer), False
+    except NoRoom:
+        return None, True
     except LookupError:
-        return None
+        return None, False
 
 
 def _artefacts(
@@ -185,6 +191,6 @@ def incident_diagnosis(row: Diagnosis) -> DiagnosisCard:
         summary_untrusted=diagnosis.summary,
         rationale_untrusted="",
         rationale_by="",
-        claims=tuple(_claim_row(stored, claim, artefacts, rows) for claim in diagnosis.claims),
+        claims=_claim_rows(stored, diagnosis.claims, artefacts, rows),
         evidence=tuple(replace(one, whole=one.sha256 in whole) for one in rows.values()),
     )
