@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -141,6 +142,9 @@ def _transit(place: str) -> NoteSigner:
     if parts.scheme not in ("http", "https") or not found or not name:
         raise KeyUnavailable("a transit key is named transit:https://host/v1/MOUNT/keys/KEY#LOG")
     version = parts.query.removeprefix("version=") or "1"
+    if parts.scheme == "http" and not _on_loopback(parts.hostname or ""):
+        # The token and what is signed would cross a network in clear.
+        raise KeyUnavailable("a transit key over plain http is used on the loopback address only")
     base = f"{parts.scheme}://{parts.netloc}{mount}"
     keys = _ask(f"{base}/keys/{key}", None).get("keys", {})
     listed = keys.get(version, {}) if isinstance(keys, dict) else {}
@@ -157,6 +161,13 @@ def _transit(place: str) -> NoteSigner:
         return b64.decode(said.rpartition(":")[2], "the signature")
 
     return NoteSigner(vkey, sign)
+
+
+def _on_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _ask(url: str, body: dict[str, object] | None) -> dict[str, object]:

@@ -7,13 +7,28 @@ given as ``NAME_FILE`` with a path, so that it need not appear in a process list
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from hitlportal.variables import VARIABLES, required_by
 
 # Valkey and Redis, and RabbitMQ, as kombu names them.
 BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
+# What a database URL may say after "?": libpq's names, with the values that are sensible here. All
+# others are refused and never dropped (A82): `options`, `host` and `user` would replace what the
+# URL or the portal says.
+SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+DATABASE_OPTIONS = {
+    "sslmode": SSLMODES,
+    "sslrootcert": (),
+    "sslcert": (),
+    "sslkey": (),
+    "sslcrl": (),
+    "channel_binding": ("disable", "prefer", "require"),
+    "target_session_attrs": ("any", "read-write", "primary"),
+    "application_name": (),
+}
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -22,7 +37,8 @@ class ConfigurationError(Exception):
 
 
 def require_all() -> None:
-    """Refuse to start without the settings that this process needs; name all that are missing.
+    """Refuse to start without the settings that this process needs; name all that are missing, and
+    all that are set and are none.
 
     Raises ConfigurationError.
     """
@@ -32,9 +48,31 @@ def require_all() -> None:
         if variable.name not in os.environ
         and not (variable.secret and f"{variable.name}_FILE" in os.environ)
     ]
-    if missing:
-        lines = [f"  {each.name}  ({', '.join(each.used_by)}) {each.meaning}" for each in missing]
-        raise ConfigurationError("\n".join(["these settings are missing:", *lines]))
+    said = [f"  {each.name}  ({', '.join(each.used_by)}) {each.meaning}" for each in missing]
+    unknown = [f"  {name}{_meant(name)}" for name in sorted(_unknown())]
+    lines = [
+        *(["these settings are missing:", *said] if said else []),
+        *(["these are no settings of the portal:", *unknown] if unknown else []),
+    ]
+    if lines:
+        raise ConfigurationError("\n".join(lines))
+
+
+def _unknown() -> set[str]:
+    """Return the names in the environment that look like settings and are none.
+
+    A name that is written wrongly would be without effect, and nobody told.
+    """
+    known = {*VARIABLES, *(f"{each.name}_FILE" for each in VARIABLES.values() if each.secret)}
+    # An operator chooses the name of a variable that holds a key (`env:NAME`).
+    keys = {value.removeprefix("env:").partition("#")[0] for value in os.environ.values()}
+    given = {name for name in os.environ if name.startswith("HITL_")}
+    return {name for name in given - known - keys if not name.startswith("HITL_TEST_")}
+
+
+def _meant(name: str) -> str:
+    close = get_close_matches(name, VARIABLES, n=1)
+    return f"  (is {close[0]} meant?)" if close else ""
 
 
 def text(name: str) -> str:
@@ -107,7 +145,10 @@ def broker(url: str) -> str:
 
 
 def postgres(url: str) -> dict[str, object]:
-    """Convert ``postgresql://user:password@host:port/name`` to one entry of DATABASES."""
+    """Convert ``postgresql://user:password@host:port/name?sslmode=…`` to one entry of DATABASES.
+
+    Raises ConfigurationError, without the URL: it holds a password.
+    """
     parts = urlsplit(url)
     if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
         raise ConfigurationError(
@@ -127,5 +168,25 @@ def postgres(url: str) -> dict[str, object]:
             "connect_timeout": 5,
             # A forgotten transaction must not hold locks on proposals for ever.
             "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=10000",
+            **_options(parts),
         },
     }
+
+
+def _options(parts: SplitResult) -> dict[str, str]:
+    """Return what a database URL says after "?". Raises ConfigurationError."""
+    if parts.fragment:
+        raise ConfigurationError("a database URL has no part after #; write # as %23")
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        if name not in DATABASE_OPTIONS or name in found:
+            raise ConfigurationError(
+                f"a database URL cannot have the option {name!r} (or not twice); it can have"
+                f" {', '.join(DATABASE_OPTIONS)}"
+            )
+        allowed = DATABASE_OPTIONS[name]
+        if not value or (allowed and value not in allowed):
+            wanted = f"one of {', '.join(allowed)}" if allowed else "a value"
+            raise ConfigurationError(f"the option {name} of a database URL must be {wanted}")
+        found[name] = value
+    return found

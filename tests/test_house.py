@@ -29,6 +29,7 @@ SHORT_KINDS = (
 )
 # File -> why it is short.
 SHORT = {
+    "audit/account.py": "isolates the operating system's accounts",
     "audit/alone.py": "isolates the advisory lock of the one sequencer",
     "audit/management/operator.py": "names the operator in commands of the log",
     "audit/schema.py": "the order of the living SQL files",
@@ -36,6 +37,7 @@ SHORT = {
     "audit/verifying.py": "isolates `cryptography`",
     "hitlportal/__main__.py": "what `python -m hitlportal` runs",
     "hitlportal/cache.py": "a class that a setting names",
+    "hitlportal/demo/mail.py": "a class that a setting names",
     "hitlportal/demo/servers/errors.py": "refusals of the demo's servers",
     "hitlportal/development/manifest.py": "a command of `make`",
     "hitlportal/logs.py": "a class that a setting names",

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import socket
 
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from audit import account
+
 
 def actor() -> str:
     """Return the account that runs a command, from the operating system and not from LOGNAME."""
-    return f"operator:{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
+    return f"operator:{account.name()}@{socket.gethostname()}"
 
 
 def need(process: str) -> None:

@@ -74,7 +74,7 @@ class Settings:
         return self._process("worker") | {
             "HITL_APPROVERS_FILE": str(self.approvers),
             "HITL_TARGETS_FILE": str(self.targets),
-            "HITL_EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+            "HITL_EMAIL_BACKEND": "hitlportal.demo.mail.EmailBackend",
             "HITL_EMAIL_FILE_PATH": str(self._directory / "mail"),
             **self._log.worker(),
         }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import pwd
 import socket
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
+
+from audit import account
 
 
 class Actor(Protocol):
@@ -61,7 +61,7 @@ def worker() -> ProcessActor:
 
 def operator() -> ProcessActor:
     """Return the account that runs a command, from the operating system, not from LOGNAME."""
-    return ProcessActor(f"operator:{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}")
+    return ProcessActor(f"operator:{account.name()}@{socket.gethostname()}")
 
 
 SYSTEM = ProcessActor("system:portal")

@@ -194,3 +194,9 @@ def test_a_token_that_ends_stops_signing_and_shows_nothing(
     house.open()
     assert house.integrate() == 1
     assert house.checkpoint().size == 2
+
+
+@pytest.mark.parametrize("host", ["vault.example", "10.0.0.5", "127.0.0.1.example", "[::2]", ""])
+def test_a_token_is_sent_over_plain_http_on_the_loopback_address_only(host: str) -> None:
+    with pytest.raises(KeyUnavailable, match="on the loopback address only"):
+        signing.load(f"transit:http://{host}:8200/v1/transit/keys/audit#{record.ORIGIN}")

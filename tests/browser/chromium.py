@@ -72,7 +72,7 @@ QUIET = """async () => {
         await new Promise(again => setTimeout(again, 10));
 }"""
 # Where to keep pictures of the pages; without it none are taken.
-SHOTS = os.environ.get("HITL_SHOTS", "")
+SHOTS = os.environ.get("HITL_TEST_SHOTS", "")
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "attacks.md"
 LINE = re.compile(r"^\* (A\d\d) .*$", re.MULTILINE)
-NAMED = re.compile(r"\bA\d\d\b")
+# In a comment or docstring, or as the name of a test.
+NAMED = re.compile(r"\bA(\d\d)\b|\bdef test_a(\d\d)_")
 # The generated part: everything indented below a line.
 GENERATED = re.compile(r"^  .*\n", re.MULTILINE)
 
@@ -20,8 +21,8 @@ def named() -> dict[str, list[str]]:
     for path in (ROOT / "tests").rglob("*.py"):
         name = path.relative_to(ROOT).as_posix()
         if not name.startswith("tests/docs/"):
-            for line in NAMED.findall(path.read_text("utf-8")):
-                found[line].add(name)
+            for said, called in NAMED.findall(path.read_text("utf-8")):
+                found[f"A{said or called}"].add(name)
     return {line: sorted(files) for line, files in found.items()}
 
 

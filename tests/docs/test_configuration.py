@@ -15,7 +15,7 @@ VARIABLES = ROOT / "hitlportal" / "variables.toml"
 PACKAGES = ("hitlportal", "remediation", "audit")
 NAME = re.compile(r"HITL_[A-Z_]+")
 # Tests set these for each other, to find servers that another process started.
-FOR_TESTS = re.compile(r"HITL_TEST_(?!POSTGRES$)|HITL_SHOTS$")
+FOR_TESTS = re.compile(r"HITL_TEST_(?!POSTGRES$)")
 
 
 def sources() -> Iterator[Path]:

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from remediation import models as m
 from remediation.domain.events import Event
-from tests.factories.logins import WEB, acting, entry, number
+from tests.factories.logins import WEB, entry, joining, number
 from tests.factories.people import Person, person
 
 # Later than any test, at a whole second so that bodies stay readable.
@@ -17,7 +17,7 @@ SOON = timedelta(hours=1)
 
 def agent(owner: Person | None = None, *, name: str = "", enabled: bool = True) -> m.Agent:
     owner = owner or person()
-    with acting(WEB):
+    with joining(WEB):
         made = m.Agent(name=name or f"agent{number()}")
         made.entry = entry(Event.PERSON_AGENT_CREATED, owner.actor, f"agent:{made.pk}")
         made.save(force_insert=True)
@@ -27,7 +27,7 @@ def agent(owner: Person | None = None, *, name: str = "", enabled: bool = True) 
 
 def agent_version(agent: m.Agent, owner: Person, *, enabled: bool = True) -> m.AgentVersion:
     """Record a new version of the agent: another owner, or suspended."""
-    with acting(WEB):
+    with joining(WEB):
         return m.AgentVersion.objects.create(
             agent=agent,
             owner=owner.id,
@@ -43,7 +43,7 @@ def token(
     """Make a token of the agent as that person; `secret` is what the agent would send."""
     by = by or person()
     secret = secret or secrets.token_urlsafe(32)
-    with acting(WEB):
+    with joining(WEB):
         return m.AgentToken.objects.create(
             agent=agent,
             prefix=secret[:8],
@@ -55,7 +55,7 @@ def token(
 
 
 def revoke(token: m.AgentToken, by: Person) -> m.AgentTokenRevocation:
-    with acting(WEB):
+    with joining(WEB):
         return m.AgentTokenRevocation.objects.create(
             token=token,
             revoked_by=by.actor,

@@ -10,7 +10,7 @@ from django.db import models
 
 from remediation import models as m
 from remediation.domain.events import Event
-from tests.factories.logins import WEB, acting, entry, number, unguarded
+from tests.factories.logins import WEB, entry, joining, number, unguarded
 
 # An inventory editor without another part in a test.
 CLERK = f"person:{uuid4()}"
@@ -18,7 +18,7 @@ CLERK = f"person:{uuid4()}"
 
 def service(name: str = "", *, author: str = CLERK, **said: Any) -> m.Service:
     """Make a service; by default in staging, of low criticality, on no payment path."""
-    with acting(WEB):
+    with joining(WEB):
         made = m.Service.objects.create(
             name=name or f"service{number()}",
             entry=entry(Event.PERSON_INVENTORY_CHANGED, author, "inventory:service"),
@@ -35,7 +35,7 @@ def service_version(service: m.Service, *, author: str = CLERK, **said: Any) -> 
         "payment_path": False,
         "external_partner": False,
     }
-    with acting(WEB):
+    with joining(WEB):
         return m.ServiceVersion.objects.create(
             service=service,
             author=author,
@@ -47,7 +47,7 @@ def service_version(service: m.Service, *, author: str = CLERK, **said: Any) -> 
 def identity(
     locator: str = "", *, kind: str = "test.target", author: str = CLERK, **said: Any
 ) -> m.Identity:
-    with acting(WEB):
+    with joining(WEB):
         made = m.Identity.objects.create(
             locator=locator or f"test.target:t{number()}",
             kind=kind,
@@ -60,7 +60,7 @@ def identity(
 def identity_version(
     identity: m.Identity, *, author: str = CLERK, **said: Any
 ) -> m.IdentityVersion:
-    with acting(WEB):
+    with joining(WEB):
         return m.IdentityVersion.objects.create(
             identity=identity,
             author=author,
@@ -90,7 +90,7 @@ def dependency(
 ) -> m.Dependency:
     """Record that `source` depends on `on`; `use` says how, as in `models.DependencyVersion`."""
     end = {"service": on} if isinstance(on, m.Service) else {"identity": on}
-    with acting(WEB):
+    with joining(WEB):
         made = m.Dependency.objects.create(
             source=source,
             entry=entry(Event.PERSON_INVENTORY_CHANGED, author, f"service:{source.pk}"),
@@ -103,7 +103,7 @@ def dependency(
 def dependency_version(
     dependency: m.Dependency, *, present: bool, author: str = CLERK, **use: Any
 ) -> m.DependencyVersion:
-    with acting(WEB):
+    with joining(WEB):
         return m.DependencyVersion.objects.create(
             dependency=dependency,
             present=present,

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from django.db import connection, models, transaction
+from django.db import connection, connections, models, transaction
 
 from audit import log
 from audit.tlog.canonical import encode
@@ -46,8 +46,31 @@ def acting(login: str) -> Iterator[None]:
         # One round trip: a row's columns are computed from left to right.
         cursor.execute("SELECT current_user, set_config('role', %s, true)", [login])
         before = cursor.fetchone()[0]
-        yield
+        _logins().append(login)
+        try:
+            yield
+        finally:
+            _logins().pop()
         cursor.execute(f'SET LOCAL ROLE "{before}"')
+
+
+@contextmanager
+def joining(login: str) -> Iterator[None]:
+    """As `acting`, but without a savepoint of its own inside `acting` of the same login.
+
+    For factories that are called often: a third of their statements were for savepoints and roles.
+    """
+    if _logins()[-1:] == [login]:
+        yield
+    else:
+        with acting(login):
+            yield
+
+
+def _logins() -> list[str]:
+    """Return the logins of the blocks that are open in this thread, the innermost last."""
+    here = connections["default"].__dict__
+    return cast("list[str]", here.setdefault("acting_logins", []))
 
 
 def as_owner() -> Any:

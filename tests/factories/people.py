@@ -20,7 +20,7 @@ from remediation import models as m
 from remediation.domain import b64url, policy
 from remediation.domain.events import Event
 from remediation.domain.gate.approvers import Approver, Approvers
-from tests.factories.logins import OPERATOR, WEB, acting, entry, number
+from tests.factories.logins import OPERATOR, WEB, entry, joining, number
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def person(name: str = "", *, roles: Sequence[str] = (), active: bool = True) ->
     """Make an account in these groups (security, lead, auditor, …) with a passkey."""
     name = name or f"person{number()}"
     passkey = SoftPasskey.create()
-    with acting(WEB):
+    with joining(WEB):
         user = m.User(username=name, email=f"{name}@example.org", is_active=active)
         user.set_unusable_password()
         user.save(force_insert=True)
@@ -65,13 +65,13 @@ def person(name: str = "", *, roles: Sequence[str] = (), active: bool = True) ->
 
 
 def join(user: m.User, role: str) -> None:
-    with acting(WEB):
+    with joining(WEB):
         user.groups.add(Group.objects.get_or_create(name=role)[0])
 
 
 def grant(user: m.User, right: str, service: m.Service) -> None:
     """Grant an object right (view_service, review_service) on one service."""
-    with acting(WEB):
+    with joining(WEB):
         kind = ContentType.objects.get_for_model(m.Service)
         permission = kind.permission_set.get(codename=right)
         UserObjectPermission.objects.create(
@@ -98,7 +98,7 @@ def _approver(someone: Person, roles: Sequence[str]) -> Approver:
 
 
 def invitation(someone: Person, by: Person | None = None) -> m.Invitation:
-    with acting(WEB):
+    with joining(WEB):
         return m.Invitation.objects.create(
             person=someone.id,
             code_hash=sha256(secrets.token_bytes(16)).hexdigest(),
@@ -113,7 +113,7 @@ def invitation(someone: Person, by: Person | None = None) -> m.Invitation:
 
 def use(invitation: m.Invitation) -> m.InvitationUse:
     actor = f"person:{invitation.person}"
-    with acting(WEB):
+    with joining(WEB):
         return m.InvitationUse.objects.create(
             invitation=invitation, entry=entry(Event.PERSON_PASSKEY_ENROLLED, actor, actor)
         )

@@ -71,6 +71,12 @@ class World:
         self.settings.TARGETS_FILE = str(self.directory / "targets.toml")
         self.settings.APPROVERS_FILE = str(self.directory / "approvers.json")
         self.open_log()
+        with factories.acting("hitl_web"):
+            self.populate()
+        self.approve_keys_of("alice", "bob", "dave", "eve")
+
+    def populate(self) -> None:
+        """Make the people, an agent, and a service that uses each target."""
         for name, roles in {
             "alice": ["security"],
             "bob": ["service_owner"],
@@ -88,7 +94,6 @@ class World:
             factories.dependency(service, factories.identity(locator, environment=self.environment))
         for someone in self.people.values():
             factories.grant(someone.user, "review_service", service)
-        self.approve_keys_of("alice", "bob", "dave", "eve")
 
     # -- the audit log ----------------------------------------------------------------------------
 

@@ -76,3 +76,61 @@ def test_the_url_of_another_broker_is_refused_without_its_password(url: str) -> 
     with pytest.raises(env.ConfigurationError, match=r"redis://, .* or amqps://") as refused:
         env.broker(url)
     assert "secret" not in str(refused.value)
+
+
+# ---- what a database URL says after "?" (A82) ----------------------------------------------------
+
+URL = "postgresql://hitl_web:secret@db.example:5432/portal"
+
+
+def test_a82_options_of_a_database_url_reach_the_driver() -> None:
+    made = env.postgres(f"{URL}?sslmode=verify-full&sslrootcert=/etc/ssl/our%20ca.pem")
+    options = made["OPTIONS"]
+    assert isinstance(options, dict)
+    assert (options["sslmode"], options["sslrootcert"]) == ("verify-full", "/etc/ssl/our ca.pem")
+    assert "lock_timeout" in options["options"]
+    assert made["NAME"] == "portal"
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ("?sslmode=verify_full", "must be one of disable, .* verify-full"),
+        ("?sslmode=", "must be one of"),
+        ("?sslrootcert=", "must be a value"),
+        ("?sslmode=require&sslmode=disable", "cannot have the option 'sslmode' .or not twice."),
+        ("?options=-c%20lock_timeout%3D0", "cannot have the option 'options'"),
+        ("?host=elsewhere.example", "cannot have the option 'host'"),
+        ("?user=postgres", "cannot have the option 'user'"),
+        ("?SSLMODE=require", "cannot have the option 'SSLMODE'"),
+        ("?sslmode", "must be one of"),
+        ("#?sslmode=verify-full", "no part after #"),
+    ],
+)
+def test_a82_an_option_is_honoured_or_refused_and_never_dropped(after: str, words: str) -> None:
+    with pytest.raises(env.ConfigurationError, match=words) as refused:
+        env.postgres(f"{URL}{after}")
+    assert "secret" not in str(refused.value)
+
+
+# ---- names that are no settings ------------------------------------------------------------------
+
+
+def test_a_setting_that_is_written_wrongly_stops_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HITL_APROVERS_FILE", "/etc/hitlportal/approvers.json")
+    monkeypatch.setenv("HITL_ORIGIN_FILE", "/etc/hitlportal/origin")
+    with pytest.raises(env.ConfigurationError) as refused:
+        env.require_all()
+    assert str(refused.value).splitlines() == [
+        "these are no settings of the portal:",
+        "  HITL_APROVERS_FILE  (is HITL_APPROVERS_FILE meant?)",
+        "  HITL_ORIGIN_FILE  (is HITL_ORIGIN meant?)",
+    ]
+
+
+def test_a_variable_that_holds_a_key_may_have_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HITL_LOG_KEY", "PRIVATE+KEY+…")
+    monkeypatch.setenv("HITL_AUDIT_KEY", "env:HITL_LOG_KEY")
+    env.require_all()

@@ -12,6 +12,7 @@ from pytest_django import Settings
 from audit.models import Entry
 from remediation import models as m
 from remediation.services.access import authorize
+from remediation.services.actors import operator
 from remediation.services.people import enroll
 from tests import factories
 from tests.conftest import AsLogin
@@ -93,3 +94,11 @@ def test_a_command_says_which_login_it_needs(
     settings.PROCESS = "worker"
     with pytest.raises(CommandError, match="HITL_PROCESS=web"):
         run(as_login, *command)
+
+
+def test_an_account_without_an_entry_is_named_by_its_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Containers run processes under a number that no passwd file knows."""
+    monkeypatch.setattr("os.getuid", lambda: 4_000_123)
+    assert operator().ref.startswith("operator:uid4000123@")
