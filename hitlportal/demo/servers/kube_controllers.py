@@ -37,6 +37,7 @@ def settle(cluster: Cluster) -> None:
         _pods(cluster, item)
     for deployment in deployments:
         _status(deployment, _count(cluster, deployment))
+        _updated(cluster, deployment)
         deployment["status"]["conditions"] = [_progress(cluster, deployment)]
 
 
@@ -163,9 +164,11 @@ def _pod(cluster: Cluster, owner: Object, number: int) -> None:
             "name": each["name"],
             "image": each["image"],
             "imageID": _image_id(each["image"]),
-            "ready": True,
+            "ready": each["image"] not in cluster.unpullable,
             "restartCount": 0,
-            "state": {"running": {"startedAt": now()}},
+            "state": {"waiting": {"reason": "ImagePullBackOff"}}
+            if each["image"] in cluster.unpullable
+            else {"running": {"startedAt": now()}},
         }
         for each in spec["containers"]
     ]
@@ -174,7 +177,7 @@ def _pod(cluster: Cluster, owner: Object, number: int) -> None:
         "metadata": {**meta, **how, "ownerReferences": [_owner(owner)]},
         "spec": spec,
         "status": {
-            "phase": "Running",
+            "phase": "Running" if all(each["ready"] for each in containers) else "Pending",
             "podIP": f"10.244.0.{next(_addresses) % 250}",
             "startTime": now(),
             "containerStatuses": containers,
@@ -216,6 +219,24 @@ def _controller(item: Object) -> str:
 
 def _count(cluster: Cluster, deployment: Object) -> int:
     return sum(each["spec"]["replicas"] for each in _sets(cluster, deployment))
+
+
+def _updated(cluster: Cluster, deployment: Object) -> None:
+    """Say how many pods are of the present template; the API server leaves 0 out."""
+    name, status = current_of(cluster, deployment), deployment["status"]
+    count = next(
+        (
+            each["spec"]["replicas"]
+            for each in _sets(cluster, deployment)
+            if each["metadata"]["name"] == name
+        ),
+        0,
+    )
+    if count:
+        status["updatedReplicas"] = count
+    if count and stuck(cluster, deployment):
+        ready = {key: status["replicas"] - count for key in ("readyReplicas", "availableReplicas")}
+        status |= ready
 
 
 def _progress(cluster: Cluster, deployment: Object) -> Object:
