@@ -12,6 +12,7 @@ from remediation.executors.kubernetes_binding import (
     RestoreBinding,
 )
 from remediation.executors.kubernetes_isolate import Isolate, Release
+from remediation.executors.kubernetes_rollout import RedoRollout, UndoRollout
 from remediation.executors.kubernetes_scale import ScaleBack, ScaleToZero
 from remediation.executors.kubernetes_server import read
 from remediation.executors.kubernetes_token import DeleteToken
@@ -24,6 +25,8 @@ DRIVER = Driver(
         Release,
         ScaleToZero,
         ScaleBack,
+        UndoRollout,
+        RedoRollout,
         RemoveBinding,
         RestoreBinding,
         RemoveSubject,

@@ -34,6 +34,8 @@ MOST_LISTED_BYTES = 64 * 1024 * 1024
 # For a whole answer, and for all pages of a list together.
 WHOLE_SECONDS, LIST_SECONDS = 10.0, 20.0
 MERGE = "application/merge-patch+json"
+# A patch that is a list of operations: it replaces a part whole, where MERGE keeps old fields.
+OPERATIONS = "application/json-patch+json"
 JSON = "application/json"
 # The server leaves out all but the metadata. There is no second choice behind it: a server that
 # cannot do so answers with 406, and not with what the objects hold.
@@ -223,7 +225,8 @@ class Api:
         headers = {"Authorization": f"Bearer {self._token}", "User-Agent": "hitlportal"}
         headers["Accept"] = accept
         if body is not None:
-            headers["Content-Type"] = MERGE if method == "PATCH" else JSON
+            patch = OPERATIONS if isinstance(body, list) else MERGE
+            headers["Content-Type"] = patch if method == "PATCH" else JSON
         call = self._client.param_serialize(
             method, path, dict(names), [*query.items()], headers, body
         )

@@ -11,8 +11,10 @@ from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors import kubernetes_calls as calls
 from remediation.executors import kubernetes_flows as flows
+from remediation.executors import kubernetes_template as templates
 from remediation.executors.errors import NotApplied
 from remediation.executors.kubernetes_calls import Api, Object
+from remediation.executors.kubernetes_origin import origins
 from remediation.executors.kubernetes_selectors import Labels, said
 from remediation.executors.kubernetes_server import cluster
 from remediation.executors.targets import Targets
@@ -22,13 +24,17 @@ KINDS = {"deployment": "Deployment", "statefulset": "StatefulSet"}
 # On the policies that the portal makes; another policy of the same name is not touched.
 OURS = ("app.kubernetes.io/managed-by", "hitlportal")
 CHANGED = "changed by somebody"
+# How far a deployment's pods are those of its template.
+COMPLETE, GOES_ON, PAUSED = "complete", "goes on", "paused"
+REMOVED, UNSEEN, FAILED = "being removed", "not seen by its controller yet", "makes no progress"
 
 
 @dataclass(frozen=True)
 class Workload:
     """A workload with its pods. `others`: pods that its selector matches and that are not its own.
 
-    `policy` is the policy with the name of ours, whoever made it.
+    `policy` is the policy with the name of ours, whoever made it. `sets`: a deployment's own
+    replica sets.
     """
 
     item: Object
@@ -36,6 +42,7 @@ class Workload:
     others: tuple[Object, ...]
     policy: Object | None
     shown: Mapping[str, Json] = field(default_factory=dict)
+    sets: tuple[Object, ...] = ()
 
     @property
     def selector(self) -> Mapping[str, Json]:
@@ -119,10 +126,11 @@ def look_with(api: Api, step: Step) -> Workload | None:
         return None
     labels = said(item.get("spec", {}).get("selector") or {})
     selected = api.list(calls.PODS, labels=labels, namespace=namespace)
-    own = {str(item["metadata"].get("uid"))}
+    own, sets = {str(item["metadata"].get("uid"))}, list[Object]()
     if fields["controller"] == "deployment":
-        sets = api.list(calls.REPLICA_SETS, labels=labels, namespace=namespace)
-        own = {str(each["metadata"].get("uid")) for each in sets if _owner(each) in own}
+        listed = api.list(calls.REPLICA_SETS, labels=labels, namespace=namespace)
+        sets = [each for each in listed if _owner(each) in own]
+        own = {str(each["metadata"].get("uid")) for each in sets}
     pods = tuple(pod for pod in selected if _owner(pod) in own and not _has_ended(pod))
     policies = api.list(calls.POLICIES, namespace=namespace)
     name = policy_name(step)
@@ -132,6 +140,7 @@ def look_with(api: Api, step: Step) -> Workload | None:
         tuple(pod for pod in selected if _owner(pod) not in own),
         next((one for one in policies if flows.name_of(one) == name), None),
         _flows(api, step, item, pods, [one for one in policies if flows.name_of(one) != name]),
+        tuple(sets),
     )
 
 
@@ -170,9 +179,34 @@ def observation(found: Workload | None, pinned: Sequence[str], *, simulated: boo
         "host_network": bool(pod.get("hostNetwork"))
         or any(one.get("spec", {}).get("hostNetwork") for one in found.pods),
         "service_account": str(pod.get("serviceAccountName") or "default"),
+        "rollout": rollout(found.item),
+        "owners": flows.shown(origins(found.item["metadata"])),
+        "template": flows.shown(templates.said(templates.of(found.item))),
+        # Of an action that brings another template.
+        "template_after": [],
+        "template_changes": [],
     }
     state = found.state
     return Observation(True, {name: state[name] for name in pinned}, shown, simulated)
+
+
+def rollout(item: Object) -> str:
+    """Return how far the pods are those of the template, as the deployment itself says it."""
+    meta, spec, status = (item.get(key) or {} for key in ("metadata", "spec", "status"))
+    held = status.get("conditions")
+    conditions = [one for one in held if isinstance(one, dict)] if isinstance(held, list) else []
+    progress = next((one for one in conditions if one.get("type") == "Progressing"), {})
+    counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "availableReplicas")]
+    asked, noticed = meta.get("generation"), status.get("observedGeneration", 0)
+    if meta.get("deletionTimestamp"):
+        return REMOVED
+    if spec.get("paused"):
+        return PAUSED
+    if not isinstance(asked, int) or not isinstance(noticed, int) or noticed < asked:
+        return UNSEEN
+    if progress.get("status") == "False":
+        return f"{FAILED} ({str(progress.get('reason'))[:80]})"
+    return COMPLETE if all(one == spec.get("replicas", 1) for one in counts) else GOES_ON
 
 
 def pod_said(pod: Object) -> str:

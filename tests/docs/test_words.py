@@ -80,6 +80,7 @@ def test_documents_name_no_machine_and_no_registry() -> None:
     known |= {"openssh.com"}  # in names of key types
     known |= {"networking.k8s.io", "rbac.authorization.k8s.io"}  # groups of an API
     known |= {"kubernetes.io"}  # in the type of a secret
+    known |= {"deployment.kubernetes.io"}  # in the name of an annotation
     for page, text in files.items():
         assert not re.search(r"(?<![\w.])/(?:work|root|home)/", text), page
         assert set(host.findall(text)) <= known, page

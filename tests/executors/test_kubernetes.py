@@ -59,9 +59,10 @@ TAKE_OUT, PUT_BACK = (
 )
 NO_ACCOUNT, ACCOUNT = "kubernetes.service_account.remove", "kubernetes.service_account.restore"
 NO_TOKEN = "kubernetes.token_secret.delete"
+UNDO, REDO = "kubernetes.workload.undo_rollout", "kubernetes.workload.redo_rollout"
 EVERY = (
     ISOLATE, RELEASE, TO_ZERO, BACK, REMOVE, RESTORE, TAKE_OUT, PUT_BACK, NO_ACCOUNT, ACCOUNT,
-    NO_TOKEN,
+    NO_TOKEN, UNDO, REDO,
 )  # fmt: skip
 # The rights of the operator that each action needs.
 NEEDED = (

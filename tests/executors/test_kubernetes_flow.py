@@ -18,6 +18,7 @@ from tests.flows.world import acts
 ISOLATE = "kubernetes.workload.isolate"
 NO_ACCOUNT = "kubernetes.service_account.remove"
 NO_TOKEN = "kubernetes.token_secret.delete"
+UNDO = "kubernetes.workload.undo_rollout"
 POLICY = "hitlportal-deployment-checkout"
 
 
@@ -113,6 +114,31 @@ def test_one_leaked_token_ends_and_its_account_stays(make: Callable[..., CutOff]
         reverse_run.propose(
             actor=world.people["alice"].user, proposal_id=proposal_id, reason="It was a mistake"
         )
+
+
+def test_a_tampered_template_is_replaced_and_the_replaced_one_is_a_reversal_away(
+    make: Callable[..., CutOff],
+) -> None:
+    world = make(UNDO)
+    kube = world.kube
+    tampered = kube.deployment()["spec"]["template"]
+    proposal_id = world.in_review()
+    assert kube.changes() == 0
+    world.decide("alice", proposal_id)
+    world.decide("bob", proposal_id)
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
+    assert kube.deployment()["spec"]["template"] != tampered and kube.changes() == 1
+    with acts(WEB):
+        back = reverse_run.propose(
+            actor=world.people["alice"].user, proposal_id=proposal_id, reason="It was a mistake"
+        )
+    world.assess(back)
+    world.decide("bob", back)
+    world.decide("mallory", back)
+    world.execute(back)
+    assert world.state_of(back) == "succeeded", world.phases(back)
+    assert kube.deployment()["spec"]["template"] == tampered and kube.changes() == 2
 
 
 def test_a_misused_workload_is_cut_off_after_people_decided_and_released(world: CutOff) -> None:

@@ -5,10 +5,10 @@
 It keeps namespaces, pods, deployments, replica sets, stateful sets, services, ingresses, network
 policies, autoscalers, service accounts, secrets, roles and their bindings in memory, with the API
 server's rules for versions, patches, selectors, tokens and rights (RBAC). Its controllers give
-workloads their pods. No traffic flows, so no network policy is enforced, and nothing is kept over a
-restart. Requests and answers are checked against the API's description in
-tests/executors/test_kubernetes.py. It never claims to be a cluster: its section of the targets file
-has `simulated = true`, and pages say so.
+workloads their pods and deployments their revisions, at once, and clean no replica set up. No
+traffic flows, so no network policy is enforced, and nothing is kept over a restart. Requests and
+answers are checked against the API's description in tests/executors/test_kubernetes.py. It never
+claims to be a cluster: its section of the targets file has `simulated = true`, and pages say so.
 
 Seed (JSON): {"objects": [...], "tokens": {"<token>": {"namespace": "...", "name": "..."}}}
 A token is that of a service account; {"admin": true} may do everything.

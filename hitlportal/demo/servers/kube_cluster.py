@@ -83,6 +83,10 @@ class Cluster:
         self.logs: dict[tuple[str, str, str], str] = {}
         # How long a pod that was asked to end keeps running.
         self.grace_s = 0.0
+        # Images that no node can get: a Deployment that asks for one makes no progress.
+        self.unpullable: set[str] = set()
+        # Whether the controllers of Deployments see no change.
+        self.resting = False
 
     def find(self, plural: str, namespace: str, name: str) -> Object | None:
         """Return the object itself, not a copy."""
@@ -122,6 +126,8 @@ class Cluster:
         meta |= {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
         if kind.namespaced:
             meta["namespace"] = namespace
+        if kind.group == "apps":
+            meta["generation"] = 1
         item |= {"apiVersion": kind.api_version, "kind": kind.kind}
         self._objects[plural, namespace, name] = item
         return self.touch(item)
@@ -134,12 +140,15 @@ class Cluster:
             raise Refusal(422, "Invalid", "roleRef: cannot change roleRef")
         if KINDS[plural].group == "apps" and _selector(new) != _selector(old):
             raise Refusal(422, "Invalid", "spec.selector: field is immutable")
-        kept = ("name", "namespace", "uid", "creationTimestamp")
+        kept = ("name", "namespace", "uid", "creationTimestamp", "generation")
         item = copy.deepcopy(new)
         item["metadata"] |= {key: old["metadata"][key] for key in kept if key in old["metadata"]}
         _drop_empty(plural, item)
         if item == old:
             return old
+        if "generation" in old["metadata"]:
+            asked = item.get("spec") != old.get("spec")
+            item["metadata"]["generation"] = old["metadata"]["generation"] + asked
         self._objects[plural, namespace, name] = item
         return self.touch(item)
 

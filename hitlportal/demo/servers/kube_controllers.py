@@ -17,6 +17,8 @@ from hitlportal.demo.servers.kube_cluster import Cluster, Object, now
 from hitlportal.demo.servers.kube_match import selects
 
 REVISION = "deployment.kubernetes.io/revision"
+# Former numbers of a replica set that became the present one again.
+HISTORY = "deployment.kubernetes.io/revision-history"
 LEGACY = "kubernetes.io/service-account-token"
 _ENDS = "hitlportal.simulated/ends"  # when a pod that was asked to end is gone
 _addresses = itertools.count(10)
@@ -28,12 +30,15 @@ def settle(cluster: Cluster) -> None:
         if float(pod["metadata"].get("annotations", {}).get(_ENDS, "inf")) <= time.time():
             cluster.delete("pods", pod["metadata"]["namespace"], pod["metadata"]["name"], {})
     _end_tokens(cluster)
-    for deployment in list(cluster.all("deployments")):
+    deployments = [] if cluster.resting else list(cluster.all("deployments"))
+    for deployment in deployments:
         _deployment(cluster, deployment)
     for item in [*cluster.all("replicasets"), *cluster.all("statefulsets")]:
         _pods(cluster, item)
-    for deployment in cluster.all("deployments"):
+    for deployment in deployments:
         _status(deployment, _count(cluster, deployment))
+        _updated(cluster, deployment)
+        deployment["status"]["conditions"] = [_progress(cluster, deployment)]
 
 
 def _end_tokens(cluster: Cluster) -> None:
@@ -56,12 +61,34 @@ def _deployment(cluster: Cluster, deployment: Object) -> None:
     # Digits and consonants as in real names; it stands in the labels of pods.
     version = hashlib.sha256(template).hexdigest()[:9]
     name = f"{meta['name']}-{version}"
+    if spec.get("paused"):  # only its number is followed
+        return _scale(cluster, deployment, current_of(cluster, deployment))
     if cluster.find("replicasets", meta["namespace"], name) is None:
         _replica_set(cluster, deployment, name, version)
-    for each in cluster.all("replicasets", meta["namespace"]):
-        if _controller(each) == meta["uid"]:
-            current = each["metadata"]["name"] == name
-            each["spec"]["replicas"] = spec.get("replicas", 1) if current else 0
+    _number(cluster, deployment, name)
+    if not stuck(cluster, deployment):
+        _scale(cluster, deployment, name)
+    elif (new := cluster.get("replicasets", meta["namespace"], name))["spec"]["replicas"] > 1:
+        new["spec"]["replicas"] = 1  # the pods of before stay until a new one is ready
+
+
+def _scale(cluster: Cluster, deployment: Object, name: str) -> None:
+    for each in _sets(cluster, deployment):
+        current = each["metadata"]["name"] == name
+        each["spec"]["replicas"] = deployment["spec"].get("replicas", 1) if current else 0
+
+
+def _number(cluster: Cluster, deployment: Object, name: str) -> None:
+    """Give the present replica set the highest revision; one that had another keeps it noted."""
+    highest = {each["metadata"]["name"]: _revision(each) for each in _sets(cluster, deployment)}
+    others = [number for each, number in highest.items() if each != name]
+    notes = cluster.get("replicasets", deployment["metadata"]["namespace"], name)["metadata"]
+    notes = notes["annotations"]
+    if highest[name] <= max(others, default=0):
+        before = [notes[HISTORY]] if HISTORY in notes else []
+        notes[HISTORY] = ",".join([*before, notes[REVISION]])
+        notes[REVISION] = str(max(others) + 1)
+    deployment["metadata"].setdefault("annotations", {})[REVISION] = notes[REVISION]
 
 
 def _replica_set(cluster: Cluster, deployment: Object, name: str, version: str) -> None:
@@ -69,11 +96,7 @@ def _replica_set(cluster: Cluster, deployment: Object, name: str, version: str) 
     labels = {**spec["template"]["metadata"]["labels"], "pod-template-hash": version}
     spec["template"]["metadata"]["labels"] = labels
     spec["selector"].setdefault("matchLabels", {})["pod-template-hash"] = version
-    revisions = [
-        int(each["metadata"]["annotations"][REVISION])
-        for each in cluster.all("replicasets", meta["namespace"])
-        if _controller(each) == meta["uid"]
-    ]
+    revisions = [_revision(each) for each in _sets(cluster, deployment)]
     new: Object = {
         "metadata": {
             "name": name,
@@ -84,6 +107,27 @@ def _replica_set(cluster: Cluster, deployment: Object, name: str, version: str) 
         "spec": {key: spec[key] for key in ("replicas", "selector", "template") if key in spec},
     }
     cluster.create("replicasets", meta["namespace"], new)
+
+
+def _sets(cluster: Cluster, deployment: Object) -> list[Object]:
+    meta = deployment["metadata"]
+    found = cluster.all("replicasets", meta["namespace"])
+    return [each for each in found if _controller(each) == meta["uid"]]
+
+
+def _revision(replica_set: Object) -> int:
+    return int(replica_set["metadata"]["annotations"][REVISION])
+
+
+def current_of(cluster: Cluster, deployment: Object) -> str:
+    """Return the name of the replica set with the highest revision; "" if there is none."""
+    newest = max(_sets(cluster, deployment), key=_revision, default=None)
+    return newest["metadata"]["name"] if newest else ""
+
+
+def stuck(cluster: Cluster, deployment: Object) -> bool:
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return any(each["image"] in cluster.unpullable for each in containers)
 
 
 def _pods(cluster: Cluster, owner: Object) -> None:
@@ -120,9 +164,11 @@ def _pod(cluster: Cluster, owner: Object, number: int) -> None:
             "name": each["name"],
             "image": each["image"],
             "imageID": _image_id(each["image"]),
-            "ready": True,
+            "ready": each["image"] not in cluster.unpullable,
             "restartCount": 0,
-            "state": {"running": {"startedAt": now()}},
+            "state": {"waiting": {"reason": "ImagePullBackOff"}}
+            if each["image"] in cluster.unpullable
+            else {"running": {"startedAt": now()}},
         }
         for each in spec["containers"]
     ]
@@ -131,7 +177,7 @@ def _pod(cluster: Cluster, owner: Object, number: int) -> None:
         "metadata": {**meta, **how, "ownerReferences": [_owner(owner)]},
         "spec": spec,
         "status": {
-            "phase": "Running",
+            "phase": "Running" if all(each["ready"] for each in containers) else "Pending",
             "podIP": f"10.244.0.{next(_addresses) % 250}",
             "startTime": now(),
             "containerStatuses": containers,
@@ -172,17 +218,44 @@ def _controller(item: Object) -> str:
 
 
 def _count(cluster: Cluster, deployment: Object) -> int:
-    sets = cluster.all("replicasets", deployment["metadata"]["namespace"])
-    return sum(
-        each["spec"]["replicas"]
-        for each in sets
-        if _controller(each) == deployment["metadata"]["uid"]
+    return sum(each["spec"]["replicas"] for each in _sets(cluster, deployment))
+
+
+def _updated(cluster: Cluster, deployment: Object) -> None:
+    """Say how many pods are of the present template; the API server leaves 0 out."""
+    name, status = current_of(cluster, deployment), deployment["status"]
+    count = next(
+        (
+            each["spec"]["replicas"]
+            for each in _sets(cluster, deployment)
+            if each["metadata"]["name"] == name
+        ),
+        0,
     )
+    if count:
+        status["updatedReplicas"] = count
+    if count and stuck(cluster, deployment):
+        ready = {key: status["replicas"] - count for key in ("readyReplicas", "availableReplicas")}
+        status |= ready
+
+
+def _progress(cluster: Cluster, deployment: Object) -> Object:
+    """Return the condition that says whether a rollout goes on; a stuck one has failed at once."""
+    if stuck(cluster, deployment):
+        status, reason = "False", "ProgressDeadlineExceeded"
+    elif deployment["spec"].get("paused"):
+        status, reason = "Unknown", "DeploymentPaused"
+    else:
+        status, reason = "True", "NewReplicaSetAvailable"
+    return {"type": "Progressing", "status": status, "reason": reason}
 
 
 def _status(item: Object, count: int) -> None:
     counts = {"replicas": count, "readyReplicas": count, "availableReplicas": count}
-    status = {"observedGeneration": 1, **counts} if count else {"observedGeneration": 1}
+    status: Object = {
+        "observedGeneration": item["metadata"]["generation"],
+        **(counts if count else {}),
+    }
     if item["kind"] != "Deployment":
         status["replicas"] = count
     item["status"] = status

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from remediation.domain.catalogue import kubernetes_account as account
 from remediation.domain.catalogue import kubernetes_binding as binding
+from remediation.domain.catalogue import kubernetes_rollout as rollout
 from remediation.domain.catalogue import kubernetes_token as token
 from remediation.domain.catalogue import kubernetes_workload as workload
 from remediation.domain.catalogue.spec import Provider, TargetSpec, gettext_noop, pgettext
@@ -39,6 +40,8 @@ PROVIDER = Provider(
         workload.RELEASE,
         workload.SCALE_TO_ZERO,
         workload.SCALE_BACK,
+        rollout.UNDO,
+        rollout.REDO,
         binding.REMOVE,
         binding.RESTORE,
         binding.REMOVE_SUBJECT,
@@ -66,6 +69,13 @@ PROVIDER = Provider(
             "allowed_by": pgettext("field of an observation", "policies that allow traffic"),
             "named_by": pgettext("field of an observation", "policies of others that name it"),
             "autoscalers": pgettext("field of an observation", "autoscalers"),
+            "rollout": pgettext("field of an observation", "rollout of its template"),
+            "template": pgettext("field of an observation", "pod template"),
+            "template_after": pgettext("field of an observation", "pod template after the step"),
+            "template_changes": pgettext("field of an observation", "parts that change"),
+            "revision": pgettext("field of an observation", "template of revision"),
+            "templates": pgettext("field of an observation", "replica sets of the revisions"),
+            "instead_of": pgettext("parameter of an action", "instead of revision"),
             "bound": pgettext("field of an observation", "is there"),
             "role": pgettext("field of a target", "role"),
             "subjects": pgettext("field of an observation", "subjects"),

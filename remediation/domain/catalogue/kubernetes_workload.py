@@ -64,6 +64,11 @@ WORKLOAD = TargetSpec(
         "allowed_by",
         "named_by",
         "autoscalers",
+        "owners",
+        "rollout",
+        "template",
+        "template_after",
+        "template_changes",
     ),
     live=(
         Live(
