@@ -96,9 +96,11 @@ class RemoveSecret(_Step):
                 return Observation(False, {}, {}, at.simulated)
             secrets = calls.credentials(found, "passwordCredentials")
             one = secrets.pop(step.target.fields["secret_key_id"], None)
+            certificates = calls.credentials(found, "keyCredentials")
             state: dict[str, Json] = {
                 "status": IN_FORCE if one is not None else REMOVED,
                 "other_secrets": [*sorted(secrets)],
+                "certificate_ids": [*sorted(certificates)],
             }
             shown: dict[str, Json] = {
                 "title": calls.text(found, "displayName"),
@@ -106,7 +108,7 @@ class RemoveSecret(_Step):
                 "expires": calls.moment(one or {}, "endDateTime"),
                 "sign_in_audience": calls.text(found, "signInAudience"),
                 "remaining": _named(secrets),
-                "certificates": _named(calls.credentials(found, "keyCredentials")),
+                "certificates": _named(certificates),
             }
             return Observation(True, state, shown, at.simulated)
 

@@ -157,6 +157,7 @@ def _assertion(at: Tenant, login: Login, pem: str) -> str:
         raise TargetUnobservable(ENTRA_AUTHLIB.missing) from None
     # Its own error names the certificate.
     thumbprint = login.thumbprint
+    begins = int(time.time()) - PAST_SECONDS
     try:
         signed = private_key_jwt_sign(
             RSAKey.import_key(pem),
@@ -164,7 +165,8 @@ def _assertion(at: Tenant, login: Login, pem: str) -> str:
             at.token_url,
             alg="PS256",
             header={"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint},
-            issued_at=int(time.time()) - PAST_SECONDS,
+            claims={"nbf": begins},
+            issued_at=begins,
             expires_in=LIFE_SECONDS,
         )
     except Exception:  # of many classes; their words may quote the key

@@ -75,6 +75,9 @@ class EntraWorld(World):
         self.action, self.directory, self.place = action, directory, place
         self.app_id = str(uuid4())
         self.secret, self.other = credential("ci"), credential("backup")
+        self.certificate = {
+            **credential("tls"), "type": "AsymmetricX509Cert", "usage": "Verify", "key": None,
+        }  # fmt: skip
         self.principal, self.application = self._make(self.app_id, not action.endswith(".enable"))
         self.gone_app = str(uuid4())
         self.deleted = self._make(self.gone_app, enabled=True)
@@ -96,11 +99,10 @@ class EntraWorld(World):
              "servicePrincipalType": "Application", "passwordCredentials": []},
             {OPERATE},
         )  # fmt: skip
-        key = {**credential("tls"), "type": "AsymmetricX509Cert", "usage": "Verify", "key": None}
         self.place.api.things[application] = Thing(
             "applications",
             {**shared, "id": application, "passwordCredentials": [self.secret, self.other],
-             "keyCredentials": [key]},
+             "keyCredentials": [self.certificate]},
             {OPERATE},
         )  # fmt: skip
         return principal, application

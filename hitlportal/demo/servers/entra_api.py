@@ -150,6 +150,10 @@ class Api:
             right = right and claims["sub"] == claims["iss"] and head["alg"] == "PS256"
             right = right and claims["aud"] == f"{self.url}/{self.tenant_id}/oauth2/v2.0/token"
             right = right and head["x5t#S256"] == app.thumbprint and bool(claims["jti"])
+            right = (
+                right
+                and claims["nbf"] <= time.time() < claims["exp"] <= claims["nbf"] + MOST_JWT_SECONDS
+            )
         except (ValueError, KeyError, InvalidSignature):
             right = False
         if not right:
