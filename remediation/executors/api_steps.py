@@ -23,11 +23,19 @@ At = TypeVar("At")
 
 @dataclass(frozen=True)
 class Waits:
-    """How long to look until a change is seen. The first pause is doubled up to the longest."""
+    """How long to look until a change is seen. The first pause is doubled up to the longest.
+
+    `look`: the most that one look takes, so that the last one ends in time.
+    """
 
     verify: float
+    look: float
     pause: float = 0.5
     most_pause: float = 4.0
+
+    def until(self, deadline: Deadline) -> Deadline:
+        """Return until when another look may begin."""
+        return Deadline.within(min(self.verify, deadline.left - self.look))
 
 
 class ApiStep(Executor, Generic[At]):
@@ -98,7 +106,7 @@ class ApiStep(Executor, Generic[At]):
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        give_up = Deadline.within(min(self.waits.verify, deadline.left))
+        give_up = self.waits.until(deadline)
         for pause in _pauses(self.waits):
             try:
                 found = self.observe(step, targets)
@@ -154,7 +162,7 @@ class ApiStep(Executor, Generic[At]):
         return self.has_old_copies and self.spec.grants_access and not self.no_way_back
 
     def _wait_for(self, step: Step, targets: Targets, wanted: Snapshot, deadline: Deadline) -> None:
-        give_up = Deadline.within(min(self.waits.verify, deadline.left))
+        give_up = self.waits.until(deadline)
         for pause in _pauses(self.waits):
             if self.observe(step, targets).state == dict(wanted):
                 return

@@ -106,7 +106,7 @@ class Tenants(Places):
 
 def read(section: Section) -> Tenants:
     found = section.each(_tenant)
-    # A lease is held by name: under two names, two steps could change one object at a time.
+    # A lease is held by name, and a section has its environment: no second name for one place.
     if len({at.tenant_id for at in found.values()}) < len(found):
         raise TargetsFileInvalid("entra: two names for one tenant")
     return Tenants(found)

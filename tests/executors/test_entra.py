@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from hitlportal.demo.servers.entra_api import Answer, Request, credential
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import TargetUnobservable
-from remediation.executors.base import Settled
+from remediation.executors.base import Deadline, Settled
+from remediation.executors.entra_calls import LOOK_SECONDS
 from remediation.executors.entra_steps import EntraStep
 from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed, VerifyFailed
 from remediation.executors.run import (
@@ -189,6 +191,21 @@ def test_what_was_enabled_is_disabled_again_though_an_old_copy_says_it_never_was
     run_apply(clearance(plan), plan.body, 0, targets, snapshot)
     run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
     assert entra_place.api.things[world.principal].shown["accountEnabled"] is False
+
+
+def test_an_undoing_that_does_not_show_ends_with_its_time(
+    worlds: dict[str, EntraWorld], entra_place: EntraPlace
+) -> None:
+    """A look takes a while, too: with one more the lease of the target could be over."""
+    world = worlds[DISABLE]
+    plan, targets, executor = world.plan(), world.targets(), executor_of(world.step)
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    entra_place.api.lag = 1000
+    began, soon = time.monotonic(), Deadline.within(LOOK_SECONDS + 0.3)
+    with pytest.raises(RollbackFailed, match="not as it was before"):
+        executor.rollback(clearance(plan, rollback=True), world.step, targets, snapshot, soon)
+    assert time.monotonic() - began < 3
 
 
 def test_an_old_copy_gives_no_access_back(
