@@ -96,11 +96,13 @@ class RemoveSecret(_Step):
                 return Observation(False, {}, {}, at.simulated)
             secrets = calls.credentials(found, "passwordCredentials")
             one = secrets.pop(step.target.fields["secret_key_id"], None)
+            federated = graph.federated(step.target.fields)
             certificates = calls.credentials(found, "keyCredentials")
             state: dict[str, Json] = {
                 "status": IN_FORCE if one is not None else REMOVED,
                 "other_secrets": [*sorted(secrets)],
                 "certificate_ids": [*sorted(certificates)],
+                "federated_ids": [*sorted(federated)],
             }
             shown: dict[str, Json] = {
                 "title": calls.text(found, "displayName"),
@@ -109,6 +111,7 @@ class RemoveSecret(_Step):
                 "sign_in_audience": calls.text(found, "signInAudience"),
                 "remaining": _named(secrets),
                 "certificates": _named(certificates),
+                "federated": _named(federated, ("name", "issuer", "subject")),
             }
             return Observation(True, state, shown, at.simulated)
 
@@ -131,10 +134,13 @@ class RemoveSecret(_Step):
         calls.change(at, pem, "POST", path, {"keyId": fields["secret_key_id"]}, deadline)
 
 
-def _named(found: Mapping[str, calls.Object]) -> list[Json]:
+def _named(
+    found: Mapping[str, calls.Object], said: tuple[str, ...] = ("displayName",)
+) -> list[Json]:
     """Return ids and names of credentials, cut."""
     names = [
-        f"{key} {calls.text(one, 'displayName')}".strip() for key, one in sorted(found.items())
+        " ".join((key, *(calls.text(one, each) for each in said))).strip()
+        for key, one in sorted(found.items())
     ]
     more = len(names) - MOST_NAMES
     return [*names[:MOST_NAMES], *([f"and {more} more"] if more > 0 else [])]

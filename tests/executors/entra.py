@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.entra import EntraServer
-from hitlportal.demo.servers.entra_api import App, Thing, credential, now
+from hitlportal.demo.servers.entra_api import App, Thing, credential, federated, now
 from hitlportal.demo.servers.ports import LOOPBACK
 from tests.executors.contract import World
 
@@ -78,6 +78,7 @@ class EntraWorld(World):
         self.certificate = {
             **credential("tls"), "type": "AsymmetricX509Cert", "usage": "Verify", "key": None,
         }  # fmt: skip
+        self.federated = federated("ci")
         self.principal, self.application = self._make(self.app_id, not action.endswith(".enable"))
         self.gone_app = str(uuid4())
         self.deleted = self._make(self.gone_app, enabled=True)
@@ -104,6 +105,7 @@ class EntraWorld(World):
             {**shared, "id": application, "passwordCredentials": [self.secret, self.other],
              "keyCredentials": [self.certificate]},
             {OPERATE},
+            federated=[self.federated],
         )  # fmt: skip
         return principal, application
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from hitlportal.demo.servers.entra_api import Answer, Request, credential
+from hitlportal.demo.servers.entra_api import Answer, Request, credential, federated
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors.base import Deadline, Settled
@@ -178,6 +178,9 @@ def test_a_secret_that_was_added_since_stops_the_removal(
         with pytest.raises(NotApplied, match="not as it was"):
             run_apply(clearance(plan), plan.body, 0, targets, snapshot)
         shown[kind] = held
+    entra_place.api.things[world.application].federated.append(federated("new"))
+    with pytest.raises(NotApplied, match="not as it was"):
+        run_apply(clearance(plan), plan.body, 0, targets, snapshot)
     assert world.changes() == 0
 
 
@@ -244,7 +247,11 @@ def test_what_people_see_before_they_decide(worlds: dict[str, EntraWorld]) -> No
         "status": "in force",
         "other_secrets": [world.other["keyId"]],
         "certificate_ids": [world.certificate["keyId"]],
+        "federated_ids": [world.federated["id"]],
     }
+    assert seen.shown["federated"] == [
+        f"{world.federated['id']} ci https://token.example.org repo:acme/checkout"
+    ]
     assert seen.shown["remaining"] == [f"{world.other['keyId']} backup"]
     assert seen.shown["certificates"] != [] and seen.shown["secret_name"] == "ci"
     for each in worlds.values():

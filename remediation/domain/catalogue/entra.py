@@ -72,6 +72,7 @@ SECRET = TargetSpec(
         "sign_in_audience",
         "remaining",
         "certificates",
+        "federated",
     ),
     live=(
         Live(
@@ -193,7 +194,7 @@ REMOVE = ActionSpec(
     hard_timeout_s=60,
     propagation_s=SPREADING_SECONDS,
     # With a credential that came since, people would remove one and leave another.
-    pin_fields=("status", "other_secrets", "certificate_ids"),
+    pin_fields=("status", "other_secrets", "certificate_ids", "federated_ids"),
     leads_to=MappingProxyType({"status": REMOVED}),
     removes_access=True,
     retires=True,
@@ -212,6 +213,12 @@ REMOVE = ActionSpec(
             gettext_noop("The application has no certificate."),
             gettext_noop("Certificates of the application were not looked at."),
         ),
+        Limit(
+            "federated",
+            gettext_noop("Federated credentials of the application stay in force: {value}."),
+            gettext_noop("The application has no federated credential."),
+            gettext_noop("Federated credentials of the application were not looked at."),
+        ),
     ),
     credential=_CREDENTIAL,
     cannot=(
@@ -220,11 +227,10 @@ REMOVE = ActionSpec(
             " disable the service principal, which can be enabled again."
         ),
         gettext_noop(
-            "It does not keep owners of the application from adding a secret or a certificate."
+            "It does not keep owners of the application from adding a secret, a certificate or a"
+            " federated credential."
         ),
-        gettext_noop(
-            "It does not reach secrets of the service principal itself and federated credentials."
-        ),
+        gettext_noop("It does not reach secrets and certificates of the service principal itself."),
     ),
 )
 
@@ -250,6 +256,8 @@ PROVIDER = Provider(
             "expires": pgettext("field of an observation", "expires"),
             "other_secrets": pgettext("field of an observation", "ids of other secrets"),
             "certificate_ids": pgettext("field of an observation", "ids of certificates"),
+            "federated_ids": pgettext("field of an observation", "ids of federated credentials"),
+            "federated": pgettext("field of an observation", "federated credentials"),
             "remaining": pgettext("field of an observation", "other secrets"),
             "certificates": pgettext("field of an observation", "certificates"),
         }
