@@ -17,7 +17,7 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors import entra_calls as calls
-from remediation.executors.base import Deadline
+from remediation.executors.base import Deadline, Settled, Snapshot
 from remediation.executors.driver import Driver
 from remediation.executors.entra_server import Tenant, read
 from remediation.executors.entra_steps import EntraStep
@@ -32,6 +32,7 @@ _APPLICATION = (
     "id", "appId", "displayName", "signInAudience", "passwordCredentials", "keyCredentials",
 )  # fmt: skip
 MOST_NAMES = 50
+_OTHERS = ("other_secrets", "certificate_ids", "federated_ids")
 
 
 class _Step(EntraStep):
@@ -120,6 +121,14 @@ class RemoveSecret(_Step):
         if observation.state["status"] == REMOVED:
             raise NotApplied("the application has no such secret: it was removed, or never was one")
 
+    def settled_from(
+        self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
+    ) -> Settled | None:
+        """A credential that came meanwhile may be of whoever holds the application."""
+        if observation.exists and _came(observation.state, before):
+            return None
+        return super().settled_from(step, observation, before, made)
+
     def _change(
         self,
         at: Tenant,
@@ -132,6 +141,15 @@ class RemoveSecret(_Step):
         fields = step.target.fields
         path = f"/applications/{fields['object_id']}/removePassword"
         calls.change(at, pem, "POST", path, {"keyId": fields["secret_key_id"]}, deadline)
+
+
+def _came(state: Mapping[str, Json], before: Snapshot) -> bool:
+    """Return whether there is a credential that was not there before; it is not if unknown."""
+    for name in _OTHERS:
+        now, then = state[name], before.get(name)
+        if isinstance(now, list) and isinstance(then, list) and any(one not in then for one in now):
+            return True
+    return False
 
 
 def _named(

@@ -184,6 +184,33 @@ def test_a_secret_that_was_added_since_stops_the_removal(
     assert world.changes() == 0
 
 
+@pytest.mark.parametrize("kind", ["passwordCredentials", "keyCredentials", "federated"])
+def test_a_credential_that_comes_while_a_secret_is_removed_leaves_the_step_unconfirmed(
+    worlds: dict[str, EntraWorld], entra_place: EntraPlace, kind: str
+) -> None:
+    """Whoever holds the application may add another one: it is not contained by the removal."""
+    world = worlds[REMOVE]
+    plan, targets, executor = world.plan(), world.targets(), executor_of(world.step)
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    thing = entra_place.api.things[world.application]
+
+    def adds(request: Request) -> None:
+        if request.path.endswith("/removePassword"):
+            if kind == "federated":
+                thing.federated = [*thing.federated, federated("new")]
+            else:
+                thing.shown[kind] = [*thing.shown[kind], credential("new")]
+
+    entra_place.api.before = adds
+    run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    seen = run_observe(world.step, targets)
+    assert seen.state["status"] == "removed"
+    assert executor.settled_from(world.step, seen, snapshot, {}) is None
+    # One that went meanwhile is no reason.
+    fewer = replace(seen, state={**snapshot, "status": "removed", "federated_ids": []})
+    assert executor.settled_from(world.step, fewer, snapshot, {}) is Settled.APPLIED
+
+
 def test_what_was_enabled_is_disabled_again_though_an_old_copy_says_it_never_was_enabled(
     worlds: dict[str, EntraWorld], entra_place: EntraPlace
 ) -> None:
