@@ -212,8 +212,9 @@ def test_a_credential_that_comes_while_a_secret_is_removed_leaves_the_step_uncon
 
 
 def test_what_was_enabled_is_disabled_again_though_an_old_copy_says_it_never_was_enabled(
-    worlds: dict[str, EntraWorld], entra_place: EntraPlace
+    worlds: dict[str, EntraWorld], entra_place: EntraPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(EntraStep, "waits", replace(EntraStep.waits, pause=0.02))
     world = worlds[ENABLE]
     plan, targets = world.plan(), world.targets()
     snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
