@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -20,18 +20,27 @@ class Cuts:
 
     def __init__(self, session: Any) -> None:
         self._held: list[socket.socket] = []
-        adapter = _adapter(self._held)
+        self._over = threading.Event()
+        adapter = _adapter(self._note)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
+
+    def _note(self, made: socket.socket) -> socket.socket:
+        """Note a connection. One that is made when the time is over is ended at once."""
+        self._held.append(socket.socket(fileno=os.dup(made.fileno())))
+        if self._over.is_set():
+            with contextlib.suppress(OSError):
+                made.shutdown(socket.SHUT_RDWR)
+        return made
 
     @contextmanager
     def after(self, seconds: float) -> Iterator[threading.Event]:
         """End the connections after this time; the event says whether that was done."""
-        over = threading.Event()
+        over = self._over = threading.Event()
 
         def cut() -> None:
             over.set()
-            for one in self._held:
+            for one in [*self._held]:
                 with contextlib.suppress(OSError):
                     one.shutdown(socket.SHUT_RDWR)
 
@@ -60,15 +69,11 @@ def cut_after(session: Any, seconds: float) -> Iterator[threading.Event]:
         yield over
 
 
-def _adapter(held: list[socket.socket]) -> Any:
+def _adapter(noted: Callable[[socket.socket], socket.socket]) -> Any:
     """Return an adapter that tries once, and notes a second handle of each connection."""
     from requests.adapters import HTTPAdapter
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-    def noted(made: socket.socket) -> socket.socket:
-        held.append(socket.socket(fileno=os.dup(made.fileno())))
-        return made
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:

@@ -17,7 +17,7 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors import entra_calls as calls
-from remediation.executors.base import Deadline
+from remediation.executors.base import Deadline, Settled, Snapshot
 from remediation.executors.driver import Driver
 from remediation.executors.entra_server import Tenant, read
 from remediation.executors.entra_steps import EntraStep
@@ -32,6 +32,7 @@ _APPLICATION = (
     "id", "appId", "displayName", "signInAudience", "passwordCredentials", "keyCredentials",
 )  # fmt: skip
 MOST_NAMES = 50
+_OTHERS = ("other_secrets", "certificate_ids", "federated_ids")
 
 
 class _Step(EntraStep):
@@ -96,9 +97,13 @@ class RemoveSecret(_Step):
                 return Observation(False, {}, {}, at.simulated)
             secrets = calls.credentials(found, "passwordCredentials")
             one = secrets.pop(step.target.fields["secret_key_id"], None)
+            federated = graph.federated(step.target.fields)
+            certificates = calls.credentials(found, "keyCredentials")
             state: dict[str, Json] = {
                 "status": IN_FORCE if one is not None else REMOVED,
                 "other_secrets": [*sorted(secrets)],
+                "certificate_ids": [*sorted(certificates)],
+                "federated_ids": [*sorted(federated)],
             }
             shown: dict[str, Json] = {
                 "title": calls.text(found, "displayName"),
@@ -106,7 +111,8 @@ class RemoveSecret(_Step):
                 "expires": calls.moment(one or {}, "endDateTime"),
                 "sign_in_audience": calls.text(found, "signInAudience"),
                 "remaining": _named(secrets),
-                "certificates": _named(calls.credentials(found, "keyCredentials")),
+                "certificates": _named(certificates),
+                "federated": _named(federated, ("name", "issuer", "subject")),
             }
             return Observation(True, state, shown, at.simulated)
 
@@ -114,6 +120,14 @@ class RemoveSecret(_Step):
         super().precheck(step, observation)
         if observation.state["status"] == REMOVED:
             raise NotApplied("the application has no such secret: it was removed, or never was one")
+
+    def settled_from(
+        self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
+    ) -> Settled | None:
+        """A credential that came meanwhile may be of whoever holds the application."""
+        if observation.exists and _came(observation.state, before):
+            return None
+        return super().settled_from(step, observation, before, made)
 
     def _change(
         self,
@@ -129,10 +143,22 @@ class RemoveSecret(_Step):
         calls.change(at, pem, "POST", path, {"keyId": fields["secret_key_id"]}, deadline)
 
 
-def _named(found: Mapping[str, calls.Object]) -> list[Json]:
+def _came(state: Mapping[str, Json], before: Snapshot) -> bool:
+    """Return whether there is a credential that was not there before; it is not if unknown."""
+    for name in _OTHERS:
+        now, then = state[name], before.get(name)
+        if isinstance(now, list) and isinstance(then, list) and any(one not in then for one in now):
+            return True
+    return False
+
+
+def _named(
+    found: Mapping[str, calls.Object], said: tuple[str, ...] = ("displayName",)
+) -> list[Json]:
     """Return ids and names of credentials, cut."""
     names = [
-        f"{key} {calls.text(one, 'displayName')}".strip() for key, one in sorted(found.items())
+        " ".join((key, *(calls.text(one, each) for each in said))).strip()
+        for key, one in sorted(found.items())
     ]
     more = len(names) - MOST_NAMES
     return [*names[:MOST_NAMES], *([f"and {more} more"] if more > 0 else [])]

@@ -38,6 +38,7 @@ NOT_FOUND = "Request_ResourceNotFound"
 REQUEST_TIMEOUT = 408
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:Z|[+-]\d\d:\d\d)")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FEDERATED = ("id", "name", "issuer", "subject")
 _KINDS = {"servicePrincipals": "servicePrincipal", "applications": "application"}
 
 
@@ -61,6 +62,14 @@ class Reading:
         found = _object(_success(answer))
         _expect_same(found, fields)
         return found
+
+    def federated(self, fields: Mapping[str, str]) -> dict[str, Object]:
+        """Return an application's federated credentials by id. Raises TargetUnobservable."""
+        path = f"/applications/{fields['object_id']}/federatedIdentityCredentials"
+        found = _object(_success(self._ask(path, {"$select": ",".join(_FEDERATED)})))
+        if "@odata.nextLink" in found:
+            raise TypeError("value")
+        return credentials(found, "value", "id")
 
     def _expect_deleted(self, kind: str, fields: Mapping[str, str]) -> None:
         answer = self._ask(f"/directory/deletedItems/{fields['object_id']}", {})
@@ -157,6 +166,7 @@ def _assertion(at: Tenant, login: Login, pem: str) -> str:
         raise TargetUnobservable(ENTRA_AUTHLIB.missing) from None
     # Its own error names the certificate.
     thumbprint = login.thumbprint
+    begins = int(time.time()) - PAST_SECONDS
     try:
         signed = private_key_jwt_sign(
             RSAKey.import_key(pem),
@@ -164,7 +174,8 @@ def _assertion(at: Tenant, login: Login, pem: str) -> str:
             at.token_url,
             alg="PS256",
             header={"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint},
-            issued_at=int(time.time()) - PAST_SECONDS,
+            claims={"nbf": begins},
+            issued_at=begins,
             expires_in=LIFE_SECONDS,
         )
     except Exception:  # of many classes; their words may quote the key
@@ -210,16 +221,16 @@ def _object(value: Any) -> Object:
     return value
 
 
-def credentials(found: Object, name: str) -> dict[str, Object]:
-    """Return an object's whole list of credentials by key id. Raises TypeError and ValueError."""
+def credentials(found: Object, name: str, key: str = "keyId") -> dict[str, Object]:
+    """Return an object's whole list of credentials by id. Raises TypeError and ValueError."""
     listed = found[name]
     if not isinstance(listed, list) or f"{name}@odata.nextLink" in found:
         raise TypeError(name)
-    by_id = {text(_object(one), "keyId").lower(): one for one in listed}
+    by_id = {text(_object(one), key).lower(): one for one in listed}
     if len(by_id) != len(listed) or len(listed) > MOST_CREDENTIALS:
         raise ValueError(name)
-    if not all(_GUID.fullmatch(key) for key in by_id):
-        raise ValueError("keyId")
+    if not all(_GUID.fullmatch(each) for each in by_id):
+        raise ValueError(key)
     return by_id
 
 

@@ -34,6 +34,8 @@ from remediation.executors.driver import Places
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
+# Microsoft Graph itself has a service principal in each tenant, and the worker needs it.
+GRAPH_APP = "00000003-0000-0000-c000-000000000000"
 AUTHORITY, GRAPH = "https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0"
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -94,15 +96,20 @@ class Tenants(Places):
         return found.environment if found is not None else ""
 
     def is_own(self, target: Target) -> bool:
-        """Return whether the target is one of the worker's own apps, or a secret of one."""
-        found = self.tenants.get(target.fields["tenant"])
-        if found is None:
-            return False
-        return target.fields["app_id"] in (found.observer.client_id, found.operator.client_id)
+        """Return whether the target is one of the worker's own apps, a secret of one, or Graph.
+
+        In whatever tenant: an application lies in one, and can sign in at many.
+        """
+        logins = (login for at in self.tenants.values() for login in (at.observer, at.operator))
+        return target.fields["app_id"] in {GRAPH_APP, *(login.client_id for login in logins)}
 
 
 def read(section: Section) -> Tenants:
-    return Tenants(section.each(_tenant))
+    found = section.each(_tenant)
+    # A lease is held by name, and a section has its environment: no second name for one place.
+    if len({at.tenant_id for at in found.values()}) < len(found):
+        raise TargetsFileInvalid("entra: two names for one tenant")
+    return Tenants(found)
 
 
 def tenant(targets: Targets, name: str) -> Tenant:

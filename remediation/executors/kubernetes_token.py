@@ -75,15 +75,16 @@ class DeleteToken(KubernetesStep):
 
     def precheck(self, step: Step, observation: Observation) -> None:
         super().precheck(step, observation)
-        state, shown = observation.state, observation.shown
+        state = observation.state
         if state["status"] == DELETED:
-            raise NotApplied("there is no secret of this name: it was deleted, or it never was one")
+            raise NotApplied(
+                "there is no secret of this name, or it is being removed: it never was one, or its"
+                " token has ended"
+            )
         if state["status"] == ANOTHER_TYPE:
             raise NotApplied("the secret is no token of a service account")
         if not (state["service_account"] and state["account_uid"]):
             raise NotApplied("the secret names no service account, so there is no token in it")
-        if shown["finalizers"]:
-            raise NotApplied(f"finalizers hold its removal up: {shown['finalizers']}"[:300])
 
     def settled_from(
         self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
@@ -138,7 +139,8 @@ def _read(api: Api, step: Step) -> tuple[str, Object | None]:
         if found and not token:
             return ANOTHER_TYPE, found[0]
         if found:
-            marked = INVALID_SINCE in (found[0].get("labels") or {})
+            # An empty mark is none.
+            marked = (found[0].get("labels") or {}).get(INVALID_SINCE)
             return REFUSED if marked else IN_FORCE, found[0]
     return DELETED, None
 
@@ -166,7 +168,8 @@ def _is_secret(meta: Object, name: str) -> bool:
 
 
 def _state(status: str, meta: Object | None) -> dict[str, Json]:
-    if meta is None:
+    """Return the state. A secret that is being removed has no token in force, and never again."""
+    if meta is None or meta.get("deletionTimestamp"):
         return dict(NOT_THERE)
     notes = meta.get("annotations") or {} if status != ANOTHER_TYPE else {}
     return {

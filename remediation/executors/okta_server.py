@@ -70,7 +70,11 @@ class Organisations(Places):
 
 
 def read(section: Section) -> Organisations:
-    return Organisations(section.each(_organisation))
+    found = section.each(_organisation)
+    # A lease is held by name, and a section has its environment: no second name for one place.
+    if len({at.url.lower() for at in found.values()}) < len(found):
+        raise TargetsFileInvalid("okta: two names for one organisation")
+    return Organisations(found)
 
 
 def organisation(targets: Targets, name: str) -> Organisation:

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.entra import EntraServer
-from hitlportal.demo.servers.entra_api import App, Thing, credential, now
+from hitlportal.demo.servers.entra_api import App, Thing, credential, federated, now
 from hitlportal.demo.servers.ports import LOOPBACK
 from tests.executors.contract import World
 
@@ -75,6 +75,10 @@ class EntraWorld(World):
         self.action, self.directory, self.place = action, directory, place
         self.app_id = str(uuid4())
         self.secret, self.other = credential("ci"), credential("backup")
+        self.certificate = {
+            **credential("tls"), "type": "AsymmetricX509Cert", "usage": "Verify", "key": None,
+        }  # fmt: skip
+        self.federated = federated("ci")
         self.principal, self.application = self._make(self.app_id, not action.endswith(".enable"))
         self.gone_app = str(uuid4())
         self.deleted = self._make(self.gone_app, enabled=True)
@@ -96,12 +100,12 @@ class EntraWorld(World):
              "servicePrincipalType": "Application", "passwordCredentials": []},
             {OPERATE},
         )  # fmt: skip
-        key = {**credential("tls"), "type": "AsymmetricX509Cert", "usage": "Verify", "key": None}
         self.place.api.things[application] = Thing(
             "applications",
             {**shared, "id": application, "passwordCredentials": [self.secret, self.other],
-             "keyCredentials": [key]},
+             "keyCredentials": [self.certificate]},
             {OPERATE},
+            federated=[self.federated],
         )  # fmt: skip
         return principal, application
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from hitlportal.demo.servers.entra_api import Answer, Request, credential
+from hitlportal.demo.servers.entra_api import Answer, Request, credential, federated
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import TargetUnobservable
-from remediation.executors.base import Settled
+from remediation.executors.base import Deadline, Settled
+from remediation.executors.entra_calls import LOOK_SECONDS
 from remediation.executors.entra_steps import EntraStep
 from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed, VerifyFailed
 from remediation.executors.run import (
@@ -170,10 +173,83 @@ def test_a_secret_that_was_added_since_stops_the_removal(
     plan, targets = world.plan(), world.targets()
     snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
     shown = entra_place.api.things[world.application].shown
-    shown["passwordCredentials"] = [*shown["passwordCredentials"], credential("new")]
+    for kind in ("passwordCredentials", "keyCredentials"):
+        held, shown[kind] = shown[kind], [*shown[kind], credential("new")]
+        with pytest.raises(NotApplied, match="not as it was"):
+            run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+        shown[kind] = held
+    entra_place.api.things[world.application].federated.append(federated("new"))
     with pytest.raises(NotApplied, match="not as it was"):
         run_apply(clearance(plan), plan.body, 0, targets, snapshot)
     assert world.changes() == 0
+
+
+@pytest.mark.parametrize("kind", ["passwordCredentials", "keyCredentials", "federated"])
+def test_a_credential_that_comes_while_a_secret_is_removed_leaves_the_step_unconfirmed(
+    worlds: dict[str, EntraWorld], entra_place: EntraPlace, kind: str
+) -> None:
+    """Whoever holds the application may add another one: it is not contained by the removal."""
+    world = worlds[REMOVE]
+    plan, targets, executor = world.plan(), world.targets(), executor_of(world.step)
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    thing = entra_place.api.things[world.application]
+
+    def adds(request: Request) -> None:
+        if request.path.endswith("/removePassword"):
+            if kind == "federated":
+                thing.federated = [*thing.federated, federated("new")]
+            else:
+                thing.shown[kind] = [*thing.shown[kind], credential("new")]
+
+    entra_place.api.before = adds
+    run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    seen = run_observe(world.step, targets)
+    assert seen.state["status"] == "removed"
+    assert executor.settled_from(world.step, seen, snapshot, {}) is None
+    # One that went meanwhile is no reason.
+    fewer = replace(seen, state={**snapshot, "status": "removed", "federated_ids": []})
+    assert executor.settled_from(world.step, fewer, snapshot, {}) is Settled.APPLIED
+
+
+def test_what_was_enabled_is_disabled_again_though_an_old_copy_says_it_never_was_enabled(
+    worlds: dict[str, EntraWorld], entra_place: EntraPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EntraStep, "waits", replace(EntraStep.waits, pause=0.02))
+    world = worlds[ENABLE]
+    plan, targets = world.plan(), world.targets()
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    entra_place.api.lag = 3
+    run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    assert entra_place.api.things[world.principal].shown["accountEnabled"] is False
+
+
+def test_an_undoing_that_does_not_show_ends_with_its_time(
+    worlds: dict[str, EntraWorld], entra_place: EntraPlace
+) -> None:
+    """A look takes a while, too: with one more the lease of the target could be over."""
+    world = worlds[DISABLE]
+    plan, targets, executor = world.plan(), world.targets(), executor_of(world.step)
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    entra_place.api.lag = 1000
+    began, soon = time.monotonic(), Deadline.within(LOOK_SECONDS + 0.3)
+    with pytest.raises(RollbackFailed, match="not as it was before"):
+        executor.rollback(clearance(plan, rollback=True), world.step, targets, snapshot, soon)
+    assert time.monotonic() - began < 3
+
+
+def test_an_old_copy_gives_no_access_back(
+    worlds: dict[str, EntraWorld], entra_place: EntraPlace
+) -> None:
+    """Undoing makes no call to enable what does not show that the step disabled it."""
+    world = worlds[DISABLE]
+    plan, targets = world.plan(), world.targets()
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    entra_place.api.lag = 3
+    run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    assert world.changes() == 1
 
 
 def test_a_removed_secret_does_not_come_back(worlds: dict[str, EntraWorld]) -> None:
@@ -195,7 +271,15 @@ def test_what_people_see_before_they_decide(worlds: dict[str, EntraWorld]) -> No
     assert (seen.shown["title"], seen.shown["sign_in_audience"]) == ("checkout", "AzureADMyOrg")
     world = worlds[REMOVE]
     seen = run_observe(world.step, world.targets())
-    assert seen.state == {"status": "in force", "other_secrets": [world.other["keyId"]]}
+    assert seen.state == {
+        "status": "in force",
+        "other_secrets": [world.other["keyId"]],
+        "certificate_ids": [world.certificate["keyId"]],
+        "federated_ids": [world.federated["id"]],
+    }
+    assert seen.shown["federated"] == [
+        f"{world.federated['id']} ci https://token.example.org repo:acme/checkout"
+    ]
     assert seen.shown["remaining"] == [f"{world.other['keyId']} backup"]
     assert seen.shown["certificates"] != [] and seen.shown["secret_name"] == "ci"
     for each in worlds.values():
@@ -208,6 +292,31 @@ def test_the_workers_own_apps_are_known_as_such(worlds: dict[str, EntraWorld]) -
         for own in (OBSERVE, OPERATE):
             step = world.plan({**world.target, "app_id": own}).steps[0]
             assert world.targets().is_own(step.target)
+
+
+def test_microsoft_graph_and_an_app_that_serves_another_tenant_are_the_workers_own(
+    worlds: dict[str, EntraWorld],
+) -> None:
+    """Each tenant has a service principal of Graph, and of each app that signs in there."""
+    world = worlds[DISABLE]
+    path, other = world.directory / "two.toml", str(uuid4())
+    second = world.toml().replace(f"[entra.{TENANT}]", "[entra.other]")
+    second = second.replace(world.place.api.tenant_id, str(uuid4())).replace(OPERATE, other)
+    path.write_text(f"{world.toml()}\n{second}")
+    targets = Targets.load(path, portal_system_identifier=None)
+    for app in (OPERATE, other, "00000003-0000-0000-c000-000000000000"):
+        for tenant in (TENANT, "other"):
+            step = world.plan({**world.target, "tenant": tenant, "app_id": app}).steps[0]
+            assert targets.is_own(step.target), (app, tenant)
+
+
+def test_one_tenant_has_one_name(worlds: dict[str, EntraWorld]) -> None:
+    """A lease is held by the target's name."""
+    world = worlds[DISABLE]
+    path = world.directory / "two.toml"
+    path.write_text(world.toml() + world.toml().replace(f"[entra.{TENANT}]", "[entra.other]"))
+    with pytest.raises(TargetsFileInvalid, match="two names for one tenant"):
+        Targets.load(path, portal_system_identifier=None)
 
 
 def test_a_section_that_cannot_be_used_is_refused(worlds: dict[str, EntraWorld]) -> None:

@@ -47,6 +47,10 @@ APPLICATION: dict[str, Any] = {
 MINT, CHANGE = f"/{HOME}/oauth2/v2.0/token", f"/v1.0/servicePrincipals/{ID}"
 ONE = f"{CHANGE}?{urlencode({'$select': ','.join(entra._PRINCIPAL)})}"
 LIST = f"/v1.0/applications/{ID}?{urlencode({'$select': ','.join(entra._APPLICATION)})}"
+FEDERATED = (
+    f"/v1.0/applications/{ID}/federatedIdentityCredentials?"
+    f"{urlencode({'$select': 'id,name,issuer,subject'})}"
+)
 DELETED = f"/v1.0/directory/deletedItems/{ID}"
 MISSING: dict[str, Any] = {"error": {"code": "Request_ResourceNotFound", "message": "x"}}
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -64,6 +68,7 @@ def good() -> dict[str, list[Send]]:
         MINT: [whole(SIGNED)],
         ONE: [whole(PRINCIPAL)],
         LIST: [whole(APPLICATION)],
+        FEDERATED: [whole({"value": []})],
         DELETED: [whole(MISSING, "404 Not Found")],
         CHANGE: [whole(b"", "204 No Content")],
     }
@@ -151,16 +156,27 @@ BAD: dict[str, dict[str, Send]] = {
         ),
         "more elsewhere": whole({**APPLICATION, "passwordCredentials@odata.nextLink": "/x"}),
     },
+    FEDERATED: {
+        "no list": whole({"value": None}),
+        "no list at all": whole({}),
+        "an error": whole({"error": {"code": "BadRequest"}}),
+        "one twice": whole({"value": [{"id": KEY}, {"id": KEY.upper()}]}),
+        "an id that is none": whole({"value": [{"id": "x"}]}),
+        "a name as a number": whole({"value": [{"id": KEY, "name": 7}]}),
+        "more elsewhere": whole({"value": [], "@odata.nextLink": "https://graph.example.org/"}),
+        "missing": whole(MISSING, "404 Not Found"),
+    },
 }
 PLANS = {
     ONE: plan_of(), MINT: plan_of(), LIST: plan_of("entra.application_secret.remove"),
+    FEDERATED: plan_of("entra.application_secret.remove"),
 }  # fmt: skip
 
 
 def test_a_wrong_answer_is_never_taken_for_one(server: Hostile, targets: Targets) -> None:
     for path, more in BAD.items():
         # Both kinds of object are read by the same code.
-        for name, answer in {**({} if path == LIST else ANY), **more}.items():
+        for name, answer in {**({} if path in (LIST, FEDERATED) else ANY), **more}.items():
             server.answers = {**good(), path: [answer]}
             with pytest.raises(TargetUnobservable, match="Entra") as caught:
                 run_observe(PLANS[path].steps[0], targets)

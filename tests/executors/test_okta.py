@@ -367,3 +367,8 @@ def test_a_section_that_cannot_be_used_is_refused(worlds: dict[str, OktaWorld]) 
             path.write_text(world.toml().replace(old, new))
             with pytest.raises(TargetsFileInvalid):
                 Targets.load(path, portal_system_identifier=None)
+    # Another name for the same place would have a lease and an environment of its own.
+    other = world.toml().replace(f"[okta.{ORG}]", "[okta.other]").replace(url, f"{url}/")
+    path.write_text(world.toml() + other)
+    with pytest.raises(TargetsFileInvalid, match="two names"):
+        Targets.load(path, portal_system_identifier=None)

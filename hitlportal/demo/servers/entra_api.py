@@ -67,6 +67,13 @@ def credential(name: str) -> Object:
     }  # fmt: skip
 
 
+def federated(name: str) -> Object:
+    return {
+        "id": str(uuid4()), "name": name, "issuer": "https://token.example.org",
+        "subject": "repo:acme/checkout", "audiences": ["api://AzureADTokenExchange"],
+    }  # fmt: skip
+
+
 @dataclass
 class App:
     """An app of the worker: its key, its certificate's fingerprint, and its roles at Graph."""
@@ -85,6 +92,7 @@ class Thing:
     shown: Object
     owners: set[str] = field(default_factory=set)
     deleted: str = ""
+    federated: list[Object] = field(default_factory=list)
 
 
 class Api:
@@ -150,6 +158,10 @@ class Api:
             right = right and claims["sub"] == claims["iss"] and head["alg"] == "PS256"
             right = right and claims["aud"] == f"{self.url}/{self.tenant_id}/oauth2/v2.0/token"
             right = right and head["x5t#S256"] == app.thumbprint and bool(claims["jti"])
+            right = (
+                right
+                and claims["nbf"] <= time.time() < claims["exp"] <= claims["nbf"] + MOST_JWT_SECONDS
+            )
         except (ValueError, KeyError, InvalidSignature):
             right = False
         if not right:
@@ -169,6 +181,9 @@ class Api:
         match request.method, request.path.strip("/").split("/"):
             case "GET", ["v1.0", ("applications" | "servicePrincipals") as kind, name]:
                 return self._shown(self._thing(kind, name, app, {READ, WRITE}), name, request)
+            case "GET", ["v1.0", "applications", name, "federatedIdentityCredentials"]:
+                thing = self._thing("applications", name, app, {READ, WRITE})
+                return Answer(200, {"value": thing.federated})
             case "GET", ["v1.0", "directory", "deletedItems", name]:
                 return self._gone(name, app)
             case "PATCH", ["v1.0", "servicePrincipals", name]:

@@ -48,8 +48,8 @@ def is_alive(cluster: Cluster, caller: Caller) -> bool:
     system, kind, namespace, name = (*caller.name.split(":"), "", "", "", "")[:4]
     if (system, kind) != ("system", "serviceaccount") or not caller.uid:
         return True  # a person, or a token of the demo without an account in the cluster
-    if caller.secret and cluster.find("secrets", namespace, caller.secret) is None:
-        return False  # a token that is kept in a secret ends with it
+    if caller.secret and not _has_token(cluster.find("secrets", namespace, caller.secret)):
+        return False
     found = cluster.find("serviceaccounts", namespace, name)
     return found is not None and bool(found["metadata"]["uid"] == caller.uid)
 
@@ -120,3 +120,11 @@ def _covers(rule: dict[str, Any], asked: Asked) -> bool:
 
 def _in(held: list[str] | None, wanted: str) -> bool:
     return bool(held) and ("*" in held or wanted in held)  # type: ignore[operator]
+
+
+def _has_token(secret: dict[str, Any] | None) -> bool:
+    """Return whether the token that is kept in a secret is taken, as the API server judges it."""
+    if secret is None or "deletionTimestamp" in secret["metadata"]:
+        return False
+    labels = secret["metadata"].get("labels") or {}
+    return not labels.get("kubernetes.io/legacy-token-invalid-since")

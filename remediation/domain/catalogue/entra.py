@@ -72,6 +72,7 @@ SECRET = TargetSpec(
         "sign_in_audience",
         "remaining",
         "certificates",
+        "federated",
     ),
     live=(
         Live(
@@ -101,8 +102,9 @@ _CREDENTIAL = never_cut(
 )
 _TOKENS = LivesOn(
     none=gettext_noop(
-        "Access tokens that were issued before stay valid: for about an hour, or up to 24 hours"
-        " where continuous access evaluation is used. No call revokes them."
+        "Access tokens that were issued before stay valid: for about an hour, or up to 24 hours for"
+        " a managed identity, by a token lifetime policy, or with continuous access evaluation. No"
+        " call revokes them."
     )
 )
 
@@ -130,7 +132,8 @@ DISABLE = ActionSpec(
     lives_on=(_TOKENS,),
     ends_sessions=gettext_noop(
         "Entra issues no new token to the application in this tenant, and nobody signs in to it."
-        " Where a token is evaluated continuously, Microsoft Graph reacts to the disabling."
+        " Microsoft Graph refuses a token that is evaluated continuously; other APIs take it until"
+        " it expires."
     ),
     credential=_CREDENTIAL,
     cannot=(
@@ -190,7 +193,8 @@ REMOVE = ActionSpec(
     reversible=False,
     hard_timeout_s=60,
     propagation_s=SPREADING_SECONDS,
-    pin_fields=("status", "other_secrets"),
+    # With a credential that came since, people would remove one and leave another.
+    pin_fields=("status", "other_secrets", "certificate_ids", "federated_ids"),
     leads_to=MappingProxyType({"status": REMOVED}),
     removes_access=True,
     retires=True,
@@ -209,6 +213,12 @@ REMOVE = ActionSpec(
             gettext_noop("The application has no certificate."),
             gettext_noop("Certificates of the application were not looked at."),
         ),
+        Limit(
+            "federated",
+            gettext_noop("Federated credentials of the application stay in force: {value}."),
+            gettext_noop("The application has no federated credential."),
+            gettext_noop("Federated credentials of the application were not looked at."),
+        ),
     ),
     credential=_CREDENTIAL,
     cannot=(
@@ -216,10 +226,11 @@ REMOVE = ActionSpec(
             "It cannot be undone: Entra shows a secret once, and adds only new ones. Gentler:"
             " disable the service principal, which can be enabled again."
         ),
-        gettext_noop("It does not keep owners of the application from adding a secret."),
         gettext_noop(
-            "It does not reach secrets of the service principal itself and federated credentials."
+            "It does not keep owners of the application from adding a secret, a certificate or a"
+            " federated credential."
         ),
+        gettext_noop("It does not reach secrets and certificates of the service principal itself."),
     ),
 )
 
@@ -244,6 +255,9 @@ PROVIDER = Provider(
             "secret_name": pgettext("field of an observation", "name of the secret"),
             "expires": pgettext("field of an observation", "expires"),
             "other_secrets": pgettext("field of an observation", "ids of other secrets"),
+            "certificate_ids": pgettext("field of an observation", "ids of certificates"),
+            "federated_ids": pgettext("field of an observation", "ids of federated credentials"),
+            "federated": pgettext("field of an observation", "federated credentials"),
             "remaining": pgettext("field of an observation", "other secrets"),
             "certificates": pgettext("field of an observation", "certificates"),
         }

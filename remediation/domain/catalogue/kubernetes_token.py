@@ -38,15 +38,16 @@ TOKEN_SECRET = TargetSpec(
             values=MappingProxyType(
                 {
                     IN_FORCE: gettext_noop(
-                        "The secret is there: its token is taken as service account"
-                        " {service_account}."
+                        "The secret is there: its token is taken. By its note it is one of service"
+                        " account {service_account}."
                     ),
                     REFUSED: gettext_noop(
-                        "The cluster marked the token as invalid. It is taken again once the mark"
-                        " is removed."
+                        "The token is marked as invalid. Kubernetes refuses it from 1.29 on, until"
+                        " somebody removes the mark."
                     ),
                     DELETED: gettext_noop(
-                        "There is no secret of this name: its token is not taken."
+                        "There is no secret of this name, or it is being removed: its token is not"
+                        " taken."
                     ),
                     ANOTHER_TYPE: gettext_noop(
                         "The secret of this name is no token of a service account. The portal"
@@ -129,6 +130,15 @@ DELETE = ActionSpec(
             ),
             absent="",
             unknown=gettext_noop("It was not looked at who can make the secret again."),
+        ),
+        Limit(
+            "finalizers",
+            present=gettext_noop(
+                "These keep the secret in the list after it is deleted. Its token ends all the"
+                " same: {value}."
+            ),
+            absent="",
+            unknown=gettext_noop("It was not looked at what keeps the secret in the list."),
         ),
         Limit(
             "bindings",
