@@ -24,7 +24,7 @@ from remediation.models import (
     Proposal,
 )
 from remediation.services.actors import AgentActor
-from remediation.services.reporting import propose, secrets
+from remediation.services.reporting import propose, secrets, withdraw
 
 
 @dataclass(frozen=True)
@@ -234,8 +234,5 @@ def _offer(
 def _mine(incident: Incident, actor: AgentActor) -> QuerySet[Proposal]:
     """Return this agent's open proposals: it may not see or end those of other agents or people."""
     return incident.proposals.filter(
-        agent_id=actor.agent_id,
-        reverses__isnull=True,
-        planner__isnull=True,
-        state__in=propose.ALIVE,
+        agent_id=actor.agent_id, state__in=propose.ALIVE, **withdraw.NO_PERSONS
     )

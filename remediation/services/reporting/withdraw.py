@@ -16,6 +16,9 @@ from remediation.services.reporting import secrets
 # States from which an agent or a person may end a proposal.
 ENDABLE = (ProposalState.SUBMITTED, ProposalState.IN_REVIEW, ProposalState.APPROVED)
 
+# A reversal, a plan and a version of a person have the agent's id but belong to the person (A79).
+NO_PERSONS = {"reverses__isnull": True, "planner__isnull": True, "editor__isnull": True}
+
 
 def withdraw(*, actor: AgentActor | PersonActor, proposal_id: UUID, reason: str) -> None:
     """Withdraw a proposal that is not running. Raises NoSuchObject, WrongState."""
@@ -30,8 +33,7 @@ def owned(actor: AgentActor | PersonActor, proposal_id: UUID) -> Proposal:
     transition.lock(proposal_id)
     mine = Proposal.objects.select_related("incident", "diagnosis")
     if isinstance(actor, AgentActor):
-        # A reversal or a plan of a person has the agent's id but belongs to the person.
-        mine = mine.filter(agent_id=actor.agent_id, reverses__isnull=True, planner__isnull=True)
+        mine = mine.filter(agent_id=actor.agent_id, **NO_PERSONS)
     proposal = mine.filter(pk=proposal_id).first()
     if proposal is None:
         raise errors.NoSuchObject()

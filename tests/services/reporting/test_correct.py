@@ -20,7 +20,7 @@ from remediation.services.access import authorize
 from remediation.services.actors import PersonActor
 from remediation.services.assessment import scope
 from remediation.services.inventory import facts
-from remediation.services.reporting import correct, submit
+from remediation.services.reporting import correct, submit, supersede, withdraw
 from remediation.services.reporting.correct import Correction
 from tests import factories
 from tests.factories import WEB
@@ -325,3 +325,32 @@ def test_hidden_characters_of_an_unchanged_text_stay_what_they_are(world: World)
     old = correct._typed("a⟨U+202E⟩b", "a\u202eb")
     assert old == "a\u202eb"
     assert correct._typed("another", "a\u202eb") == "another"
+
+
+# ---- what is left to the agent (A79) -------------------------------------------------------------
+
+
+def test_a79_an_agent_neither_withdraws_nor_replaces_the_version_of_a_person(world: World) -> None:
+    new = corrected(world, "alice", world.in_review())
+    world.assess(new)
+    with acts(WEB), pytest.raises(errors.NoSuchObject):
+        withdraw.withdraw(actor=world.agent, proposal_id=new, reason="It was nothing.")
+    with acts(WEB), pytest.raises(errors.NoSuchObject):
+        supersede.supersede(
+            actor=world.agent, proposal_id=new, plan=world.plan(), rationale="", reason=""
+        )
+    assert world.state_of(new) == "in_review"
+
+
+def test_a79_a_report_after_a_persons_version_makes_a_proposal_of_the_agents_own(
+    world: World,
+) -> None:
+    old = world.in_review()
+    new = corrected(world, "alice", old)
+    again = world.submit()
+    assert again not in (old, new)
+    assert (world.get(again).editor, world.get(again).supersedes_id) == (None, None)
+    assert world.get(again).diagnosis.editor is None
+    assert world.state_of(new) == "submitted"
+    # The same report once more finds it.
+    assert world.submit() == again
