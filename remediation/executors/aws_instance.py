@@ -56,9 +56,11 @@ class _Isolation(PolicyAction):
         return (Point(place, self._without(step, observation)),)
 
     def _without(self, step: Step, observation: Observation) -> bool | None:
-        """An isolation group that got a rule since isolates nothing."""
+        """An isolation group that got a rule since isolates nothing; what ended does nothing."""
         if not observation.exists:
             return None
+        if observation.shown["status"] == "terminated":
+            return True
         state = observation.state
         cut = not state["security_groups"] and not state["profile"]
         return cut and not observation.shown["isolation_trouble"]

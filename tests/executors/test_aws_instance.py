@@ -122,8 +122,11 @@ def test_without_one_isolation_group_that_lets_nothing_through_nothing_is_change
     assert point.without_access is False and is_untouched(world)
 
 
-def test_a_terminated_instance_is_left_alone(world: InstanceWorld) -> None:
+def test_a_terminated_instance_is_left_alone_and_has_no_access(world: InstanceWorld) -> None:
     world.ec2.terminate_instances(InstanceIds=[world.name])
+    seen = run_observe(world.step, world.targets())
+    [point] = executor_of(world.step).points(world.step, seen)
+    assert point.without_access is True
     with pytest.raises(NotApplied, match="terminated"):
         run_apply(clearance(world.plan()), world.plan().body, 0, world.targets())
     assert not world.lines()
