@@ -34,6 +34,7 @@ from remediation.executors.aws_delete import DeleteKey
 from remediation.executors.aws_discard import DiscardKey
 from remediation.executors.aws_errors import Spreading
 from remediation.executors.aws_iam import LOOK_SECONDS, look, set_status
+from remediation.executors.aws_instance import IsolateInstance, RestoreInstance
 from remediation.executors.aws_login_profile import DeleteLoginProfile
 from remediation.executors.aws_revoke import RestoreSessions, RevokeSessions
 from remediation.executors.aws_role_session import AllowSessionName, DenySessionName
@@ -161,6 +162,7 @@ DRIVER = Driver(
         *(DenyAll, AllowAgain, DeleteLoginProfile),
         *(RevokeSessions, RestoreSessions, DenySessionName, AllowSessionName),
         *(StartLogging, RestoreSelectors, BlockPublicAccess, RestorePublicAccess),
+        *(IsolateInstance, RestoreInstance),
     ),
     read,
     needs=(BOTO3,),

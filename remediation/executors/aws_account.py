@@ -11,6 +11,8 @@ operate_secret_access_key_file = "..."
 operate_role_arn = "..."       optional: assumed for each call, cut to the call by a session policy
 cloudtrail = false             true: the observer may look up events, so that consumers are
                                distinguished
+isolation_groups = ["sg-..."]  optional: the groups without rules that isolate instances, one in
+                               each VPC
 environment = "production"     optional, see targets.py
 """
 
@@ -22,6 +24,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from remediation.domain.catalogue.aws_instance import HEX
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
@@ -30,6 +33,8 @@ from remediation.executors.driver import Places
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
+# With those of a plan they fit into one call of EC2.
+MOST_ISOLATION_GROUPS = 50
 ROLE = r"arn:aws[a-z-]*:iam::{}:role/[\w+=,.@/-]{{1,512}}"
 
 
@@ -47,6 +52,7 @@ class AwsTarget:
     environment: str = ""
     operate_role_arn: str = ""
     cloudtrail: bool = False
+    isolation_groups: tuple[str, ...] = ()
 
     @property
     def own_keys(self) -> frozenset[str]:
@@ -105,7 +111,22 @@ def _account(section: Section, number: str) -> AwsTarget:
     role = section.text("operate_role_arn") if section.has("operate_role_arn") else ""
     if role and not re.fullmatch(ROLE.format(number), role):
         raise TargetsFileInvalid(f"account {number}: operate_role_arn is no role of this account")
-    return replace(target, operate_role_arn=role, cloudtrail=section.boolean("cloudtrail"))
+    return replace(
+        target,
+        operate_role_arn=role,
+        cloudtrail=section.boolean("cloudtrail"),
+        isolation_groups=_isolation_groups(section, number),
+    )
+
+
+def _isolation_groups(section: Section, number: str) -> tuple[str, ...]:
+    named = section.texts("isolation_groups") if section.has("isolation_groups") else ()
+    right = all(re.fullmatch(rf"sg-{HEX}", each) for each in named)
+    if not right or len(named) > MOST_ISOLATION_GROUPS:
+        raise TargetsFileInvalid(
+            f"account {number}: isolation_groups are at most {MOST_ISOLATION_GROUPS} ids of groups"
+        )
+    return named
 
 
 def read_target(section: Section, at: str) -> AwsTarget:

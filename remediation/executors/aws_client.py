@@ -80,9 +80,11 @@ def longest_change(target: AwsTarget) -> float:
 
 def operating_client(
     clearance: Clearance, step: Step, targets: Targets, action: str, deadline: Deadline, *,
-    service: str = "iam", region: str = "", resources: Sequence[str] = (),
+    service: str = "iam", region: str = "", resources: Sequence[str] = (), passes: str = "",
 ) -> Any:  # fmt: skip
     """Return a client that may make this one change to the step's user or role, or to `resources`.
+
+    `passes` is the ARN of a role that the change hands to an instance of EC2.
 
     Raises NotApplied, also when no time is left for the change.
     """
@@ -95,7 +97,7 @@ def operating_client(
             raise NotApplied("no time is left for the call")
         if not target.operate_role_arn:
             return client_of(target, key_id, secret, service=service, region=region)
-        policy = session_policy(target, step, action, resources)
+        policy = session_policy(target, step, action, resources, passes)
         sts = client_of(target, key_id, secret, service="sts")
         with _assuming():
             session = sts.assume_role(
@@ -118,24 +120,33 @@ def session_name(clearance: Clearance) -> str:
 
 
 def session_policy(
-    target: AwsTarget, step: Step, action: str, resources: Sequence[str] = ()
+    target: AwsTarget, step: Step, action: str, resources: Sequence[str] = (), passes: str = ""
 ) -> dict[str, Json]:
     """Return the policy that cuts a session to one action on `resources`, or one user or role.
 
     The path is not known here; `*/` stands for any, and a name is unique in its account whatever
     its path. The session can never do more than the role's own policy.
     """
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
+    statements: list[Json] = [
+        {
+            "Sid": "HitlportalOneStep",
+            "Effect": "Allow",
+            "Action": action,
+            "Resource": [*(resources or _holders(target, step))],
+        }
+    ]
+    if passes:
+        to_ec2: Json = {"StringLike": {"iam:PassedToService": "ec2.amazonaws.com*"}}
+        statements.append(
             {
-                "Sid": "HitlportalOneStep",
+                "Sid": "HitlportalOneRole",
                 "Effect": "Allow",
-                "Action": action,
-                "Resource": [*(resources or _holders(target, step))],
+                "Action": "iam:PassRole",
+                "Resource": [passes],
+                "Condition": to_ec2,
             }
-        ],
-    }
+        )
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _holders(target: AwsTarget, step: Step) -> tuple[str, ...]:

@@ -79,6 +79,17 @@ class DeniedUserWorld(AwsWorld):
         at = f"arn:aws:iam::{moto.ACCOUNT}:{noun}"
         return [f"{at}/{self.name}", f"{at}/*/{self.name}"]
 
+    # The changing calls of one step; those of its undoing are as many.
+    calls = 1
+
+    def resources_of(self, line: dict[str, Any]) -> list[str]:
+        """Return what the session of a call in the log must name."""
+        return self.resources
+
+    def reset(self) -> None:
+        """Undo what a step of several calls did before it was refused."""
+        raise NotImplementedError
+
     def put(self, policy: str, text: str) -> None:
         """Put an inline policy as the account's administrator."""
         self.moto.admin().put_user_policy(

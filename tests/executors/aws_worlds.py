@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.executors.aws_buckets import BucketWorld
+from tests.executors.aws_instances import InstanceWorld
 from tests.executors.aws_policies import DeniedUserWorld, PasswordWorld, RoleWorld
 from tests.executors.aws_trails import TrailWorld
 from tests.executors.contract import AwsWorld
@@ -15,4 +16,5 @@ WORLDS: Mapping[str, type[AwsWorld]] = {
     "aws.iam_login_profile": PasswordWorld,
     "aws.trail": TrailWorld,
     "aws.bucket": BucketWorld,
+    "aws.instance": InstanceWorld,
 }

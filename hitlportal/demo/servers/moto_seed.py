@@ -28,6 +28,8 @@ READS = [
     "secretsmanager:DescribeSecret",
     *("s3:GetBucketLocation", "s3:GetBucketPublicAccessBlock", "s3:GetBucketPolicyStatus"),
     *("s3:GetBucketAcl", "s3:GetBucketWebsite"),
+    *("ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups"),
+    *("ec2:DescribeIamInstanceProfileAssociations", "iam:GetInstanceProfile"),
 ]
 KEY_CHANGES = ["iam:UpdateAccessKey", "iam:CreateAccessKey", "iam:DeleteAccessKey"]
 POLICY_CHANGES = [
@@ -37,7 +39,14 @@ POLICY_CHANGES = [
 ]
 TRAIL_CHANGES = ["cloudtrail:StartLogging", "cloudtrail:PutEventSelectors"]
 BUCKET_CHANGES = ["s3:PutBucketPublicAccessBlock"]
-ROLE_CHANGES = [*KEY_CHANGES, *POLICY_CHANGES, *TRAIL_CHANGES, *BUCKET_CHANGES]
+INSTANCE_CHANGES = [
+    *("ec2:ModifyNetworkInterfaceAttribute", "ec2:DisassociateIamInstanceProfile"),
+    *("ec2:AssociateIamInstanceProfile", "iam:PassRole"),
+]
+ROLE_CHANGES = [
+    *(*KEY_CHANGES, *POLICY_CHANGES, *TRAIL_CHANGES, *BUCKET_CHANGES),
+    *INSTANCE_CHANGES,
+]
 CHANGES = [
     *ROLE_CHANGES,
     "secretsmanager:DescribeSecret",

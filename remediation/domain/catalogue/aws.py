@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from remediation.domain.catalogue.aws_bucket import BLOCK, BUCKET, RESTORE_PUBLIC
+from remediation.domain.catalogue.aws_instance import INSTANCE, ISOLATE, RESTORE_INSTANCE
 from remediation.domain.catalogue.aws_role import (
     ALLOW_SESSION,
     DENY_SESSION,
@@ -239,11 +240,12 @@ PROVIDER = Provider(
     name="aws",
     tested="moto, a simulator",
     title="AWS",
-    targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT, SESSION, TRAIL, BUCKET),
+    targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT, SESSION, TRAIL, BUCKET, INSTANCE),
     actions=(
         *(DEACTIVATE, ACTIVATE, DELETE, CREATE_KEY, DISCARD_KEY),
         *(DENY_ALL, ALLOW_AGAIN, REVOKE, RESTORE, DENY_SESSION, ALLOW_SESSION),
         *(DELETE_PASSWORD, START_LOGGING, RESTORE_SELECTORS, BLOCK, RESTORE_PUBLIC),
+        *(ISOLATE, RESTORE_INSTANCE),
     ),
     words=WORDS,
 )

@@ -57,4 +57,19 @@ WORDS = {
     "open_again": pgettext("field of an observation", "kept out by the flags alone"),
     "website": pgettext("field of an observation", "website"),
     "earlier_blocks": pgettext("parameter of an action", "flags that were on before"),
+    "instance": pgettext("field of a target", "instance"),
+    "security_groups": pgettext(
+        "field of an observation", "security groups of interfaces not isolated"
+    ),
+    "profile": pgettext("field of an observation", "instance profile"),
+    "interfaces": pgettext("field of an observation", "network interfaces"),
+    "isolation_group": pgettext("field of an observation", "isolation group"),
+    "profile_role": pgettext("field of an observation", "role of the profile"),
+    "network_addresses": pgettext("field of an observation", "addresses"),
+    "auto_scaling": pgettext("field of an observation", "Auto Scaling group"),
+    "isolation_trouble": pgettext("field of an observation", "why it cannot be isolated"),
+    "managed_interfaces": pgettext("field of an observation", "interfaces of other services"),
+    "missing_groups": pgettext("field of an observation", "earlier groups that are gone"),
+    "earlier_groups": pgettext("parameter of an action", "security groups that it had before"),
+    "earlier_profile": pgettext("parameter of an action", "instance profile that it had before"),
 }
