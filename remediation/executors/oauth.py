@@ -35,6 +35,7 @@ from remediation.executors.driver import Driver
 from remediation.executors.errors import NotApplied, RollbackFailed, VerifyFailed
 from remediation.executors.libraries import AUTHLIB
 from remediation.executors.oauth_calls import Facts, introspect, revoke
+from remediation.executors.oauth_client import DeleteClient
 from remediation.executors.oauth_kept import KeptToken, form_of, iso, kept, offline_until
 from remediation.executors.oauth_server import Issuer, issuer, read
 from remediation.executors.section import Secret
@@ -233,4 +234,4 @@ def _name(path: Path, facts: Facts) -> str:
     return f"{path.name} {facts.client_id}".strip()
 
 
-DRIVER = Driver(PROVIDER.name, (RevokeToken,), read, needs=(AUTHLIB,))
+DRIVER = Driver(PROVIDER.name, (RevokeToken, DeleteClient), read, needs=(AUTHLIB,))

@@ -7,6 +7,7 @@ client's. So its answer proves nothing: only the next introspection does.
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,11 +24,13 @@ from remediation.executors.oauth_http import (
     CALL_SECONDS,
     Answer,
     Call,
+    delete,
     failures,
     post,
     session_of,
 )
 from remediation.executors.oauth_kept import moment
+from remediation.executors.oauth_registration import Registration
 from remediation.executors.oauth_server import Issuer, Login
 from remediation.executors.secret import quotes
 from remediation.executors.section import Secret
@@ -40,6 +43,12 @@ _CODES = frozenset(
 )  # fmt: skip
 # Nothing was changed: the call was not understood, or its sender may not make it.
 _REFUSED = frozenset({400, 401, 403, 404, 405, 411, 413, 415, 421, 429})
+# RFC 6750, 2.1: what a header can carry.
+_BEARER = re.compile(r"[!-~]{1,8192}")
+
+
+class TokenRefused(NotApplied):
+    """A registration token is not accepted. It says the same of a client that is gone."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,40 @@ def revoke(
         raise NotApplied(f"OAuth provider {at.name} refuses the revocation: {_code(answer)}")
     if answer.status != 200:
         raise OutcomeUnknown(f"OAuth provider {at.name} answers with status {answer.status}")
+
+
+def delete_client(
+    at: Issuer, registered: Registration, clearance: Clearance, deadline: Deadline
+) -> None:
+    """Delete a client with its registration token (RFC 7592, 2.3): 204 alone is a success.
+
+    There is no read before: its answer may hold a new token, and end this one. Raises NotApplied
+    where the provider refused or was not reached, OutcomeUnknown after any other answer.
+    """
+    token = for_operating(clearance, registered.token)
+    if not _BEARER.fullmatch(token):
+        raise NotApplied("what the file holds is no registration token")
+    if deadline.left < CALL_SECONDS:
+        raise NotApplied("no time is left for the call")
+    with _changing(at):
+        status = delete(registered.endpoint, token, str(at.ca_file or ""))
+    if status in _REFUSED:
+        refused = TokenRefused if status == 401 else NotApplied
+        raise refused(f"OAuth provider {at.name}: {_REFUSALS.get(status, f'status {status}')}")
+    if 300 <= status < 400:
+        raise OutcomeUnknown(
+            f"OAuth provider {at.name} answers with a redirect ({status}), which is not followed"
+        )
+    if status != 204:
+        raise OutcomeUnknown(f"OAuth provider {at.name} answers with status {status}, not 204")
+
+
+_REFUSALS = {
+    401: "it does not accept the registration token: that is not the client's, or is no longer in"
+    " force, or the client is gone (401)",
+    403: "the registration token may not delete the client (403)",
+    405: "it does not delete clients (405)",
+}
 
 
 def _session(at: Issuer, login: Login, secret: str) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""One bounded POST to an OAuth provider, with Authlib and requests.
+"""One bounded call to an OAuth provider, with Authlib and requests.
 
 The provider may be hostile or broken: a redirect is not followed, nothing is unpacked, at most
 MOST_BYTES are read, and the connection is cut when the time is over, however slowly it answers.
@@ -96,3 +96,29 @@ def post(session: Any, call: Call, seconds: float = CALL_SECONDS) -> Answer:
     if len(body) > MOST_BYTES:
         raise ValueError("the answer is too large")
     return Answer(response.status_code, media_type.partition(";")[0].strip().lower(), body)
+
+
+def delete(url: str, bearer: str, ca_file: str, seconds: float = CALL_SECONDS) -> int:
+    """Send a DELETE and return its status. Raises one of `failures()`.
+
+    The body is not read: it may hold a registration token.
+    """
+    from requests import Session
+
+    session = Session()
+    session.trust_env = False  # no proxy, no .netrc
+    headers = {"Authorization": f"Bearer {bearer}", "Accept-Encoding": "identity"}
+    with session, cut_after(session, seconds) as cut:
+        response = session.delete(
+            url,
+            headers=headers,
+            timeout=(min(CONNECT_SECONDS, seconds), seconds),
+            allow_redirects=False,
+            stream=True,
+            verify=ca_file or True,
+        )
+        with response:
+            status = response.status_code
+    if cut.is_set():
+        raise TimeoutError
+    return status

@@ -19,6 +19,7 @@ client_id = "hitl-operate"
 operate_client_secret_file = "oauth-operate.secret"
 
 Instead of the observer's client: `observe_token_file`, a bearer token that may introspect.
+How a client that registered itself is deleted: oauth_registration.py.
 """
 
 from __future__ import annotations
@@ -27,15 +28,17 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+from remediation.domain.catalogue.oauth_client import CLIENT
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.plan import Target
 from remediation.executors.credentials import for_observing
 from remediation.executors.driver import Places
+from remediation.executors.oauth_registration import Registration, is_origin, registration
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
@@ -64,6 +67,7 @@ class Issuer:
     tokens: Path
     observer: Login
     clients: Mapping[str, Login]
+    registered: Mapping[str, Registration] = field(default_factory=dict)
     ca_file: Path | None = None
     environment: str = ""
 
@@ -84,8 +88,10 @@ class Issuers(Places):
         return found.environment if found is not None else ""
 
     def is_own(self, target: Target) -> bool:
-        """Return whether the target is the bearer token that this worker observes with."""
+        """Return whether the target is what this worker observes with: its client or its token."""
         found = self.issuers.get(target.fields["issuer"])
+        if target.kind == CLIENT.kind:
+            return found is not None and found.observer.client_id == target.fields["client_id"]
         if found is None or found.observer.client_id or found.observer.secret is None:
             return False
         try:
@@ -113,13 +119,17 @@ def _issuer(section: Section, name: str) -> Issuer:
     auth = section.text("client_auth") if section.has("client_auth") else "basic"
     if auth not in ("basic", "post"):
         raise TargetsFileInvalid(f"oauth {name}: client_auth is basic or post")
+    introspection = _address(section, "introspection_endpoint", name)
+    origins = (introspection, *_origin(section, name))
+    clients = section.section("clients").each(lambda one, key: _client(one, key, auth, origins))
     return Issuer(
         name=name,
-        introspection=_address(section, "introspection_endpoint", name),
+        introspection=introspection,
         revocation=_address(section, "revocation_endpoint", name),
         tokens=section.path("tokens_dir"),
         observer=_observer(section, auth),
-        clients=section.section("clients").each(lambda one, key: _client(one, key, auth)),
+        clients={key: login for key, (login, _) in clients.items() if login is not None},
+        registered={key: one for key, (_, one) in clients.items() if one is not None},
         ca_file=section.path("ca_file") if section.has("ca_file") else None,
         environment=section.environment(),
     )
@@ -132,10 +142,32 @@ def _observer(section: Section, auth: str) -> Login:
     return Login("", section.secret_file("observe_token"))
 
 
-def _client(section: Section, key: str, auth: str) -> Login:
+def _origin(section: Section, at: str) -> tuple[str, ...]:
+    if not section.has("registration_origin"):
+        return ()
+    origin = _address(section, "registration_origin", at)
+    if not is_origin(origin):
+        raise TargetsFileInvalid(f"oauth {at}: registration_origin is a scheme and a host alone")
+    return (origin,)
+
+
+def _client(
+    section: Section, key: str, auth: str, origins: tuple[str, ...]
+) -> tuple[Login | None, Registration | None]:
+    """Return how the worker signs in as a client, and how it deletes it; one of them at least."""
     client_id = section.text("client_id") if key == ANY_CLIENT else key
     if not _CLIENT.fullmatch(client_id):
         raise TargetsFileInvalid(f"{client_id!r} is not the id of an OAuth client")
+    if key == ANY_CLIENT or not section.has("client_configuration_endpoint"):
+        return _login(section, client_id, auth), None
+    endpoint = _address(section, "client_configuration_endpoint", client_id)
+    deletes = registration(section, client_id, endpoint, origins)
+    names = ("public", "operate_client_secret_file", "operate_client_secret_from")
+    signs_in = any(section.has(name) for name in names)
+    return _login(section, client_id, auth) if signs_in else None, deletes
+
+
+def _login(section: Section, client_id: str, auth: str) -> Login:
     if section.boolean("public"):
         return Login(client_id, None, "none")
     return Login(client_id, section.secret_file("operate_client_secret"), auth)

@@ -463,7 +463,10 @@ def _kube_world(action: str, directory: Path, place: Any) -> World:
 
 def _oauth_world(action: str, directory: Path, place: Any) -> World:
     from tests.executors.oauth import OAuthWorld
+    from tests.executors.oauth_client import OAuthClientWorld
 
+    if action == "oauth.client.delete":
+        return OAuthClientWorld(action, directory, place)
     return OAuthWorld(action, directory, place)
 
 

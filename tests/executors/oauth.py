@@ -123,7 +123,7 @@ class OAuthPlace:
 
 def running(directory: Path) -> Iterator[OAuthPlace]:
     """Run a provider as long as the tests need it."""
-    provider = OAuthProvider(directory / "oauth", seed())
+    provider = OAuthProvider(directory / "oauth", seed() | {"registration": "rotates"})
     provider.start()
     try:
         provider.wait()

@@ -24,6 +24,7 @@ from tests.executors.github import OBSERVE, GithubWorld
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
 from tests.executors.oauth import OAuthWorld
+from tests.executors.oauth_client import OAuthClientWorld
 from tests.executors.okta import OBSERVE as OKTA_OBSERVE
 from tests.executors.okta import OktaWorld
 from tests.executors.openbao import BaoWorld, lines_since
@@ -272,7 +273,7 @@ class OktaRecord(Record):
 class OAuthRecord(Record):
     """The calls that a provider got, from now on: all but introspections change something."""
 
-    def __init__(self, world: OAuthWorld) -> None:
+    def __init__(self, world: OAuthWorld | OAuthClientWorld) -> None:
         self._provider = world.place.provider
         self._begins = len(self._provider.calls())
 

@@ -29,6 +29,7 @@ from tests.executors.github import GithubWorld
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
 from tests.executors.oauth import OAuthWorld
+from tests.executors.oauth_client import OAuthClientWorld
 from tests.executors.okta import OktaWorld
 from tests.executors.openbao import BaoWorld
 from tests.executors.rabbitmq import RabbitWorld
@@ -79,6 +80,7 @@ RECORDS: dict[type[World], Any] = {
     WebhookWorld: WebhookRecord,
     KubeWorld: KubeRecord,
     OAuthWorld: OAuthRecord,
+    OAuthClientWorld: OAuthRecord,
     RabbitWorld: RabbitRecord,
     LdapWorld: LdapRecord,
     GithubWorld: GithubRecord,

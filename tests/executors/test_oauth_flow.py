@@ -1,4 +1,4 @@
-"""A leaked OAuth token from the report to its end at a real provider; there is no way back."""
+"""A leaked OAuth token, and a client, from the report to the end; there is no way back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pytest_django import Settings
 from remediation import models as m
 from tests.executors.flow import Rotation
 from tests.executors.oauth import OAuthPlace, OAuthWorld, sha256
+from tests.executors.oauth_client import OAuthClientWorld
 
 
 class Revoked(Rotation):
@@ -60,3 +61,48 @@ def test_a_leaked_token_is_revoked_after_people_decided(world: Revoked) -> None:
     assert not oauth.place.is_active(oauth.token) and not oauth.place.refreshes(oauth.grant)
     assert oauth.changes() == 1
     assert oauth.token not in repr(list(m.StepRecord.objects.values()))
+
+
+class Deleted(Rotation):
+    """One step: the client deleted."""
+
+    oauth: OAuthClientWorld
+
+    def begin(self, oauth: OAuthClientWorld) -> None:
+        self.oauth, self.order = oauth, "none"
+        path = oauth.directory / "targets.toml"
+        path.write_text(oauth.toml(), encoding="utf-8")
+        self.identity = oauth.target
+        self.steps = [
+            {"action": oauth.action, "target": oauth.target, "parameters": oauth.parameters}
+        ]
+        self.at(path, oauth.target, consumers=["shop"])
+
+
+@pytest.fixture
+def deleted(
+    db: None,
+    tmp_path: Path,
+    settings: Settings,
+    oauth_place: OAuthPlace,
+    django_capture_on_commit_callbacks: object,
+) -> Iterator[Deleted]:
+    (tmp_path / "oauth").mkdir()
+    oauth = OAuthClientWorld("oauth.client.delete", tmp_path / "oauth", oauth_place)
+    made = Deleted(tmp_path, settings, (oauth.client.client_id,), "production")
+    made.begin(oauth)
+    yield made
+    oauth.close()
+
+
+def test_a_client_is_deleted_after_people_decided(deleted: Deleted) -> None:
+    oauth = deleted.oauth
+    proposal_id = deleted.in_review()
+    assert oauth.changes() == 0 and oauth.place.is_active(oauth.token)
+    deleted.decide("alice", proposal_id)
+    deleted.decide("bob", proposal_id)
+    deleted.execute(proposal_id)
+    assert deleted.state_of(proposal_id) == "succeeded", deleted.phases(proposal_id)
+    assert not oauth.place.is_active(oauth.token) and oauth.changes() == 1
+    records = repr(list(m.StepRecord.objects.values()))
+    assert oauth.token not in records and oauth.client.token not in records

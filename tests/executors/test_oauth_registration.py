@@ -1,80 +1,23 @@
 """What a real provider does at its client configuration endpoint (RFC 7592): docs/oauth.md has it.
 
-No action uses the endpoint yet. These are the facts that one has to be built on.
+The facts that the action oauth.client.delete is built on; test_oauth_client.py tries it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.parse import urlencode
-from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
 
 from hitlportal.demo.servers.oauth import OAuthProvider
 from tests.executors.oauth import SECRETS, OAuthPlace, seed
+from tests.executors.oauth_client import MACHINE, PEOPLE, Registered
+from tests.executors.oauth_client import register as _register
 
 NOWHERE = "https://nowhere.invalid/"
-MACHINE = {"client_name": "batch", "grant_types": ["client_credentials"]}
-PEOPLE = {"client_name": "shop", "grant_types": ["password"]}
-
-
-@dataclass
-class Registered:
-    """A client that registered itself, and the registration token that it has now."""
-
-    place: OAuthPlace
-    client_id: str
-    secret: str = field(repr=False)
-    token: str = field(repr=False)
-
-    @property
-    def path(self) -> str:
-        return f"/o/register/{self.client_id}/"
-
-    def call(self, method: str, body: object = None, token: str = "") -> tuple[int, dict[str, Any]]:
-        return _call(self.place, method, self.path, body, token or self.token)
-
-    def gets_token(self, **form: str) -> tuple[int, dict[str, Any]]:
-        """Ask for tokens as the client."""
-        login = {"client_id": self.client_id, "client_secret": self.secret}
-        return _call(self.place, "POST", "/o/token/", urlencode(login | form).encode())
-
-    def signed_in(self) -> dict[str, Any]:
-        status, found = self.gets_token(
-            grant_type="password", username="ann", password="pw-of-ann", scope="read"
-        )
-        assert status == 200, found
-        return found
-
-
-def _call(
-    place: OAuthPlace, method: str, path: str, body: object = None, token: str = ""
-) -> tuple[int, dict[str, Any]]:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-    if data is not None and not isinstance(body, bytes):
-        headers["Content-Type"] = "application/json"
-    request = Request(f"{place.provider.url}{path}", data, headers, method=method)
-    try:
-        answer = build_opener(ProxyHandler({})).open(request, timeout=20)
-    except HTTPError as refusal:
-        answer = refusal
-    with answer:
-        return answer.status, json.loads(answer.read() or b"{}")
-
-
-def _register(place: OAuthPlace, metadata: dict[str, Any]) -> Registered:
-    status, found = _call(place, "POST", "/o/register/", metadata)
-    assert status == 201, found
-    return Registered(
-        place, found["client_id"], found["client_secret"], found["registration_access_token"]
-    )
 
 
 def _running(home: Path, kind: str) -> Iterator[OAuthPlace]:

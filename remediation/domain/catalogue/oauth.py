@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue.lives_on import LivesOn
+from remediation.domain.catalogue.oauth_client import CLIENT, DELETE, SPREADING_SECONDS
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -20,9 +21,6 @@ from remediation.domain.catalogue.spec import (
     never_cut,
     pgettext,
 )
-
-# RFC 7009 says that there may be a delay, and no time.
-SPREADING_SECONDS = 30
 
 TOKEN = TargetSpec(
     kind="oauth.token",
@@ -161,8 +159,8 @@ PROVIDER = Provider(
     name="oauth",
     tested="Django OAuth Toolkit 3.4",
     title="OAuth 2.0",
-    targets=(TOKEN,),
-    actions=(REVOKE,),
+    targets=(TOKEN, CLIENT),
+    actions=(REVOKE, DELETE),
     words=MappingProxyType(
         {
             "issuer": pgettext("field of a target", "provider"),
@@ -177,6 +175,11 @@ PROVIDER = Provider(
             "form": pgettext("field of an observation", "form"),
             "offline_until": pgettext("field of an observation", "accepted offline until"),
             "other_tokens": pgettext("field of an observation", "other active tokens"),
+            "client_id": pgettext("field of a target", "client ID"),
+            "active_tokens": pgettext("field of an observation", "active tokens"),
+            "tokens": pgettext("field of an observation", "tokens"),
+            "proof": pgettext("field of an observation", "tokens that will prove it"),
+            "deletes_at": pgettext("field of an observation", "deleted at"),
             "token_type": pgettext("parameter of an action", "type of the token"),
         }
     ),
