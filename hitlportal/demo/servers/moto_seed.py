@@ -27,7 +27,7 @@ READS = [
     *("cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors"),
     "secretsmanager:DescribeSecret",
     *("s3:GetBucketLocation", "s3:GetBucketPublicAccessBlock", "s3:GetBucketPolicyStatus"),
-    *("s3:GetBucketAcl", "s3:GetBucketWebsite"),
+    *("s3:GetBucketPolicy", "s3:GetBucketAcl", "s3:GetBucketWebsite"),
 ]
 KEY_CHANGES = ["iam:UpdateAccessKey", "iam:CreateAccessKey", "iam:DeleteAccessKey"]
 POLICY_CHANGES = [
