@@ -3,12 +3,16 @@
 One call, PutPublicAccessBlock, with all four flags. A bucket without a configuration counts as one
 with four times no, and is left with four times no. Each call names the account that must own the
 bucket (ExpectedBucketOwner), for the name alone is shared by all accounts of AWS. The bucket is
-read again just before, and nothing is called if its policy or its region differs from what people
-decided on. A crash leaves the flags as before or as wanted; the next look reads which.
+read again just before, and nothing is called if its region differs from what people decided on.
+Where the call switches a flag off, nothing is called either if the policy or the ACL's public
+grants differ: they are what it opens. A call that only switches flags on is made, for who changes
+the two would else hold it off. S3 has no call for "only if the ACL is still this one": they are
+compared again afterwards. A crash leaves the flags as before or as wanted; the next look reads
+which.
 
 The only rights that the two logins need for it:
     observe: s3:GetBucketLocation, s3:GetBucketPublicAccessBlock, s3:GetBucketPolicyStatus,
-             s3:GetBucketAcl, s3:GetBucketWebsite
+             s3:GetBucketPolicy, s3:GetBucketAcl, s3:GetBucketWebsite
     operate: s3:PutBucketPublicAccessBlock
 """
 
@@ -31,6 +35,8 @@ from remediation.executors.errors import NotApplied
 from remediation.executors.targets import Targets
 
 ALL: list[Json] = [*FLAGS]
+# What the flags keep out, and what is open again without them.
+BEHIND = ("policy_public", "policy_digest", "public_grants")
 
 
 class _Flags(PolicyAction):
@@ -71,14 +77,28 @@ class _Flags(PolicyAction):
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
         found = self._look_before(clearance, step, targets)
-        self._refuse_changed(found)
-        return self._bring(clearance, step, targets, found, self._wanted(step), deadline)
+        wanted = self._wanted(step)
+        self._refuse_changed(found, wanted)
+        return self._bring(clearance, step, targets, found, wanted, deadline)
 
-    def _refuse_changed(self, found: Observation) -> None:
-        """Refuse a bucket with another policy or region than people saw."""
-        for name, known in (self.expected or {}).items():
-            if name != "public_blocks" and known != found.state.get(name):
-                raise NotApplied(f"the bucket was changed since people decided ({name})")
+    def snapshot(self, observation: Observation) -> Snapshot:
+        """Undoing a block opens what is behind the flags, so that is kept although not pinned."""
+        return {**observation.state, **{name: observation.shown[name] for name in BEHIND}}
+
+    def _refuse_changed(self, found: Observation, wanted: Json) -> None:
+        """Refuse a bucket that moved, or one that would be open to others than people saw."""
+        if self._differs("region", found):
+            raise NotApplied("the bucket was changed since people decided (region)")
+        held = found.state["public_blocks"]
+        assert isinstance(held, list) and isinstance(wanted, list)
+        other = [name for name in BEHIND if self._differs(name, found)]
+        if other and not {*map(str, held)} <= {*map(str, wanted)}:
+            raise NotApplied(f"the bucket was changed since people decided ({', '.join(other)})")
+
+    def _differs(self, name: str, found: Observation) -> bool:
+        """Return whether the bucket has another value by now than it had for people."""
+        now = found.shown if name in BEHIND else found.state
+        return self.expected is not None and self.expected.get(name) != now[name]
 
     def _bring(
         self,
@@ -119,7 +139,7 @@ class _Flags(PolicyAction):
         if held not in (before, self._wanted(step)):
             raise NotApplied(f"somebody else set the flags since: {_said(held)}")
         self.expected = snapshot
-        self._refuse_changed(found)
+        self._refuse_changed(found, before)
         return self._bring(clearance, step, targets, found, before, deadline)
 
 
@@ -136,6 +156,12 @@ class RestorePublicAccess(_Flags):
     """Leave only the earlier flags on."""
 
     spec = RESTORE_PUBLIC
+
+    def _why_not(self, step: Step, found: Observation) -> str:
+        """What was opened between the look and the call was seen by nobody, so it is not done."""
+        other = [name for name in BEHIND if self._differs(name, found)]
+        changed = f"the bucket was changed meanwhile ({', '.join(other)})" if other else ""
+        return super()._why_not(step, found) or changed
 
     def _wanted(self, step: Step) -> list[Json]:
         earlier = step.parameters["earlier_blocks"]

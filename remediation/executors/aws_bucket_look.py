@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from audit.tlog.canonical import Json
+from audit.tlog.canonical import Json, encode
+from audit.tlog.errors import NotCanonical
+from remediation.domain import strict
 from remediation.domain.catalogue.aws_bucket import FLAGS
 from remediation.domain.catalogue.aws_trail import REGION
-from remediation.domain.errors import TargetUnobservable
+from remediation.domain.errors import BadInput, TargetUnobservable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_account import account
@@ -19,6 +23,8 @@ from remediation.executors.targets import Targets
 
 # S3 takes 100 grants in an ACL ("Access control list (ACL) overview").
 MOST_GRANTS = 100
+# "Bucket policies are limited to 20 KB in size" (S3 User Guide).
+LONGEST_POLICY = 20 * 1024
 PERMISSION = r"FULL_CONTROL|READ|WRITE|READ_ACP|WRITE_ACP"
 # The groups that make a grant public (the same page).
 GROUPS: Mapping[str, str] = {
@@ -62,7 +68,7 @@ def _refuse_alias(bucket: str) -> None:
 
 
 def look_at_bucket(step: Step, targets: Targets) -> Observation:
-    """Read the bucket, its flags, policy status, ACL and website. Raises TargetUnobservable."""
+    """Read the bucket, its flags, policy, ACL and website. Raises TargetUnobservable."""
     target = account(targets, step.target.fields["account"])
     asked = owned(step)
     _refuse_alias(asked["Bucket"])
@@ -77,16 +83,24 @@ def look_at_bucket(step: Step, targets: Targets) -> Observation:
         blocks = _blocks(
             _unless("NoSuchPublicAccessBlockConfiguration", client.get_public_access_block, asked)
         )
+        # Its status first: a policy that changes between the two is another one at the next look.
         status = _unless("NoSuchBucketPolicy", client.get_bucket_policy_status, asked)
         public = bool(status["PolicyStatus"]["IsPublic"]) if status is not None else False
+        policy = _unless("NoSuchBucketPolicy", client.get_bucket_policy, asked)
+        policy_digest = "" if policy is None else _digest(policy["Policy"])
         granted = _granted(client.get_bucket_acl(**asked))
         website = _unless("NoSuchWebsiteConfiguration", client.get_bucket_website, asked)
-    state: dict[str, Json] = {
-        "public_blocks": blocks, "policy_public": public, "region": region
-    }  # fmt: skip
+    opens: dict[str, Json] = {
+        "policy_public": public,
+        "policy_digest": policy_digest,
+        "public_grants": granted,
+    }
+    facts: dict[str, Json] = {"public_blocks": blocks, "region": region, **opens}
+    state = {name: facts[name] for name in step.spec.pin_fields}
     by_policy: list[Json] = [BY_POLICY] if public else []
     ways = (("RestrictPublicBuckets", by_policy), ("IgnorePublicAcls", granted))
     shown: dict[str, Json] = {
+        **opens,
         "open_now": [each for flag, who in ways if flag not in blocks for each in who],
         "open_again": [each for flag, who in ways if flag in blocks for each in who],
         "website": "yes" if website is not None else "",
@@ -116,6 +130,17 @@ def _region(place: Mapping[str, Any]) -> str:
     if not re.fullmatch(REGION, region):
         raise TargetUnobservable("S3 names no region for the bucket")
     return region
+
+
+def _digest(policy: str) -> str:
+    """Return what distinguishes a policy from every other one, whatever its blanks and order.
+
+    A text that parsers may read differently counts as it stands: it must not hold off a block.
+    """
+    raw = policy.encode()
+    with suppress(BadInput, NotCanonical):
+        raw = encode(strict.parse(raw, max_bytes=LONGEST_POLICY))
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
 def _blocks(held: Mapping[str, Any] | None) -> list[Json]:

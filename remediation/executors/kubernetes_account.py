@@ -2,29 +2,37 @@
 
 The two are plans of their own, each with one changing call, so no crash leaves a half. Until the
 second one the account is missing; what it had is in the plan of the first.
+
+An account that is made again has the mark of the step that made it. Without that mark one with the
+same settings is somebody else's, who may hold its tokens: it is no success of the step. The mark
+is no secret, so it tells a crash of ours from others; it is no proof against who knows the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue.kubernetes_account import (
-    LONGEST_SETTING,
-    MOST_SETTINGS,
-    REMOVE,
-    RESTORE,
-)
+from remediation.domain.catalogue.kubernetes_account import REMOVE, RESTORE
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.domain.secrets.masking import mask_text
+from remediation.domain.store_place import version_name
 from remediation.executors import kubernetes_calls as calls
 from remediation.executors import kubernetes_flows as flows
-from remediation.executors.base import Deadline, Point, Settled, Snapshot
+from remediation.executors.base import Deadline, Outcome, Point, Settled, Snapshot
+from remediation.executors.credentials import refuse_without_clearance
 from remediation.executors.errors import NotApplied
+from remediation.executors.kubernetes_account_form import (
+    HELD_BACK,
+    TOO_LONG,
+    body,
+    is_account,
+    made_by,
+    refuse_twins,
+    state_of,
+)
 from remediation.executors.kubernetes_binding import aliases, naming
 from remediation.executors.kubernetes_calls import Api, Object
 from remediation.executors.kubernetes_server import cluster
@@ -34,12 +42,10 @@ from remediation.executors.targets import Targets
 
 # The cluster makes this one again by itself, in every namespace.
 DEFAULT = "default"
-# A whole copy of the object, for `kubectl apply`; it would be one too many, and soon an old one.
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-# No plan can name a setting of these forms, so an account that has one is not removed.
-TOO_LONG = "too long"
-HELD_BACK = "with a secret"
 ENDING = "it is being removed"
+FOREIGN = (
+    "an account of this name is there that this step did not make; who made it may hold its tokens"
+)
 
 
 class _Account(KubernetesStep):
@@ -54,7 +60,7 @@ class _Account(KubernetesStep):
             namespace = api.get(calls.NAMESPACE, namespace=fields["namespace"])
             if found is None and namespace is None:
                 return Observation(False, {}, {}, at.simulated)
-            state = _state(found)
+            state = state_of(found)
             pinned = {name: state[name] for name in self.spec.pin_fields}
             return Observation(True, pinned, _shown(api, step, found), at.simulated)
 
@@ -62,6 +68,49 @@ class _Account(KubernetesStep):
         if not observation.exists:
             return (Point(step.target.locator, None),)
         return (Point(step.target.locator, not observation.state["present"]),)
+
+    def apply(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        self._mark(clearance)
+        return super().apply(clearance, step, targets, deadline)
+
+    def verify(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        self._mark(clearance)
+        return super().verify(clearance, step, targets, deadline)
+
+    def rollback(
+        self,
+        clearance: Clearance,
+        step: Step,
+        targets: Targets,
+        snapshot: Snapshot,
+        deadline: Deadline,
+    ) -> Outcome:
+        self._mark(clearance)
+        return super().rollback(clearance, step, targets, snapshot, deadline)
+
+    def _mark(self, clearance: Clearance) -> None:
+        """Take the name of this step of this run, the same one after a crash."""
+        refuse_without_clearance(clearance)
+        self.version = version_name(clearance.proposal_id, clearance.step)
+
+    def _is_foreign(self, found: Observation, before: Snapshot) -> bool:
+        """Return whether the account is there, and neither the one of before nor this step's."""
+        if not found.exists or not found.state["present"]:
+            return False
+        same = before.get("present") is True and before.get("uid") == found.state.get("uid")
+        return not same and found.shown["made_by"] != self.version
+
+    def _refuse_foreign(self, step: Step, seen: Observation, snapshot: Snapshot) -> None:
+        super()._refuse_foreign(step, seen, snapshot)
+        if self._is_foreign(seen, snapshot):
+            raise NotApplied(f"somebody else changed the target since: {FOREIGN}")
+
+    def _is_restored(self, found: Observation, snapshot: Snapshot) -> bool:
+        return super()._is_restored(found, snapshot) and not self._is_foreign(found, snapshot)
 
     def _same(self, state: Mapping[str, Json], snapshot: Mapping[str, Json]) -> bool:
         """An account that was made again has another identifier, and that is what it is for."""
@@ -78,13 +127,13 @@ class _Account(KubernetesStep):
     ) -> bool:
         """Remove the account or make it. Raises NotApplied and OutcomeUnknown."""
         found = _existing(step, targets)
-        self._refuse_changed(_state(found), seen)
+        self._refuse_changed(state_of(found), seen)
         with operating(step, targets, clearance) as api:
             if not wanted["present"]:
                 return found is not None and _remove(api, step, found, deadline)
             if found is not None:
                 raise NotApplied("an account of this name is there already")
-            _make(api, step, wanted["settings"], deadline)
+            _make(api, step, wanted["settings"], self.version, deadline)
             return True
 
 
@@ -132,21 +181,31 @@ class RestoreAccount(_Account):
         super().precheck(step, observation)
         settings = step.parameters["settings"]
         assert isinstance(settings, list)
-        _refuse_twins([str(one) for one in settings])
+        refuse_twins([str(one) for one in settings])
         if observation.state["present"] and observation.state["settings"] != settings:
             raise NotApplied("an account of this name is there, and it has other settings")
         if _is_ending(observation):
             raise NotApplied(f"an account of this name is there, but {ENDING}")
+        if observation.state["present"]:
+            raise NotApplied(FOREIGN)
+
+    def _refuse_reached(self, seen: Observation) -> None:
+        if self._is_foreign(seen, {}):
+            raise NotApplied(FOREIGN)
 
     def settled_from(
         self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
     ) -> Settled | None:
         found = super().settled_from(step, observation, before, made)
-        return None if _is_ending(observation) else found
+        # Without a name of the step, nobody asks for a run.
+        foreign = bool(self.version) and self._is_foreign(observation, before)
+        return None if foreign or _is_ending(observation) else found
 
     def _why_not(self, step: Step, found: Observation) -> str:
         """One that is on its way out is not there again, whoever removes it."""
-        return ENDING if _is_ending(found) else super()._why_not(step, found)
+        if _is_ending(found):
+            return ENDING
+        return FOREIGN if self._is_foreign(found, {}) else super()._why_not(step, found)
 
 
 def _is_ending(found: Observation) -> bool:
@@ -155,107 +214,17 @@ def _is_ending(found: Observation) -> bool:
     return isinstance(held, list) and ENDING in held
 
 
-def _refuse_twins(settings: list[str]) -> None:
-    if settings != sorted(settings):
-        raise NotApplied("the settings of the plan are not in order")
-    keys = [one.partition("=")[0] for one in settings if not one.startswith("automount:")]
-    keys += ["automount" for one in settings if one.startswith("automount:")]
-    if len(keys) != len(set(keys)):
-        raise NotApplied("the settings of the plan name one label, annotation or option twice")
-
-
 def _without_uid(state: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in state.items() if name != "uid"}
-
-
-def _state(found: Object | None) -> dict[str, Json]:
-    if found is None:
-        return {"present": False, "settings": [], "uid": ""}
-    uid = str(found["metadata"].get("uid", ""))
-    return {"present": True, "settings": [*_settings(found)], "uid": uid}
-
-
-def _settings(found: Object) -> list[str]:
-    """Return what a new account gets again, in order; what no plan can keep is marked."""
-    texts = sorted(_said(found))
-    if len(texts) > MOST_SETTINGS:
-        return [f"{TOO_LONG}: {len(texts)} settings"]
-    return [_keepable(one) for one in texts]
-
-
-def _keepable(setting: str) -> str:
-    """Return a setting, or its name with the reason why it stands in no plan and no record."""
-    name = setting.partition("=")[0][:100]
-    if len(setting) > LONGEST_SETTING:
-        return f"{TOO_LONG}: {name}"
-    return setting if mask_text(setting) == setting else f"{HELD_BACK}: {mask_text(name)}"
-
-
-def _said(found: Object) -> Iterator[str]:
-    meta = found["metadata"]
-    for form, held in (("label", "labels"), ("annotation", "annotations")):
-        for key, value in (meta.get(held) or {}).items():
-            if key != LAST_APPLIED:
-                yield f"{form}:{key}={value}"
-    if isinstance(found.get("automountServiceAccountToken"), bool):
-        yield f"automount:{str(found['automountServiceAccountToken']).lower()}"
-    for form, held in (("pull_secret", "imagePullSecrets"), ("secret", "secrets")):
-        yield from {f"{form}:{one.get('name')}" for one in found.get(held) or ()}
-
-
-def _body(name: str, settings: Iterable[str]) -> dict[str, Any]:
-    """Return the account with these settings."""
-    meta: dict[str, Any] = {"name": name}
-    body: dict[str, Any] = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta}
-    for one in settings:
-        form, _, value = one.partition(":")
-        key, _, text = value.partition("=")
-        match form:
-            case "label" | "annotation":
-                meta.setdefault(f"{form}s", {})[key] = text
-            case "automount":
-                body["automountServiceAccountToken"] = value == "true"
-            case "pull_secret":
-                body.setdefault("imagePullSecrets", []).append({"name": value})
-            case _:
-                body.setdefault("secrets", []).append({"name": value})
-    return body
 
 
 def _read(api: Api, step: Step) -> Object | None:
     fields = step.target.fields
     path = calls.ACCOUNTS + calls.ONE
     found = api.get(path, namespace=fields["namespace"], name=fields["name"])
-    if found is not None and not _is_account(found, fields["name"]):
+    if found is not None and not is_account(found, fields["name"]):
         raise TargetUnobservable("Kubernetes: the answer is no service account of this name")
     return found
-
-
-def _is_account(found: Object, name: str) -> bool:
-    """Return whether an answer has the form of the account, so that nothing of it gets lost."""
-    meta = found.get("metadata")
-    if not isinstance(meta, dict) or meta.get("name") != name:
-        return False
-    texts = [meta.get("uid"), meta.get("resourceVersion")]
-    owners, named = meta.get("ownerReferences") or [], []
-    for key in ("imagePullSecrets", "secrets"):
-        named += _listed(found.get(key))
-    for key in ("labels", "annotations"):
-        held = meta.get(key) or {}
-        texts += [*held.values()] if isinstance(held, dict) else [None]
-    texts += [one.get("name") if isinstance(one, dict) else None for one in named]
-    return (
-        all(isinstance(text, str) for text in texts)
-        and all(texts[:2])
-        and all(isinstance(one, dict) for one in _listed(owners))
-        and all(isinstance(one, str) for one in _listed(meta.get("finalizers")))
-        and found.get("automountServiceAccountToken") in (None, True, False)
-    )
-
-
-def _listed(held: object) -> list[Any]:
-    """Return the members of a list; of what is none, one that is never right."""
-    return held if isinstance(held, list) else [] if held is None else [None]
 
 
 def _existing(step: Step, targets: Targets) -> Object | None:
@@ -290,6 +259,7 @@ def _shown(api: Api, step: Step, found: Object | None) -> dict[str, Json]:
         "owners": flows.shown(
             f"{one.get('kind')} {one.get('name')}" for one in meta.get("ownerReferences") or ()
         ),
+        "made_by": made_by(found),
         # Not among the finalizers: whoever adds many of them would have it cut from the list.
         "finalizers": [*ending, *flows.shown(map(str, meta.get("finalizers") or ()))],
     }
@@ -297,7 +267,7 @@ def _shown(api: Api, step: Step, found: Object | None) -> dict[str, Json]:
 
 def _remove(api: Api, step: Step, found: Object, deadline: Deadline) -> bool:
     meta, fields = found["metadata"], step.target.fields
-    body = {
+    options = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
         # Exactly the account that was seen, as it was seen.
@@ -306,15 +276,15 @@ def _remove(api: Api, step: Step, found: Object, deadline: Deadline) -> bool:
     path = calls.ACCOUNTS + calls.ONE
     try:
         api.change(
-            "DELETE", path, body, deadline, namespace=fields["namespace"], name=fields["name"]
+            "DELETE", path, options, deadline, namespace=fields["namespace"], name=fields["name"]
         )
     except calls.ObjectGone:
         return False
     return True
 
 
-def _make(api: Api, step: Step, settings: Json, deadline: Deadline) -> None:
+def _make(api: Api, step: Step, settings: Json, mark: str, deadline: Deadline) -> None:
     assert isinstance(settings, list)
     fields = step.target.fields
-    body = _body(fields["name"], map(str, settings))
-    api.change("POST", calls.ACCOUNTS, body, deadline, namespace=fields["namespace"])
+    made = body(fields["name"], map(str, settings), mark)
+    api.change("POST", calls.ACCOUNTS, made, deadline, namespace=fields["namespace"])

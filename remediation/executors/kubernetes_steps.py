@@ -67,11 +67,15 @@ class KubernetesStep(Executor):
             seen = self.observe(step, targets)
         wanted = self.after(seen.state, step.parameters)
         if seen.exists and wanted == seen.state:
+            self._refuse_reached(seen)
             return Outcome({**self._done(wanted), "changed": False})
         self.precheck(step, seen)
         self._refuse_another(seen)
         changed = self._change(clearance, step, targets, seen.state, wanted, deadline)
         return Outcome({**self._done(wanted), "changed": changed})
+
+    def _refuse_reached(self, seen: Observation) -> None:
+        """Raise NotApplied if the wanted state is there, but must not count as the step's."""
 
     def _refuse_another(self, seen: Observation) -> None:
         """Raise NotApplied unless the target is as the gate saw it."""
@@ -130,9 +134,13 @@ class KubernetesStep(Executor):
             found = self.observe(step, targets)
         except (StepFailed, TargetUnobservable) as error:
             raise RollbackFailed(str(error)) from error
-        if not self._same(found.state, snapshot):
+        if not self._is_restored(found, snapshot):
             raise RollbackFailed("the target is not as it was before")
         return Outcome({**found.state, "changed": changed})
+
+    def _is_restored(self, found: Observation, snapshot: Snapshot) -> bool:
+        """Return whether the undoing led to what was there before."""
+        return self._same(found.state, snapshot)
 
     def _same(self, state: Mapping[str, Json], snapshot: Mapping[str, Json]) -> bool:
         """Return whether the target is as it was before the step, as far as that can come back."""

@@ -43,8 +43,8 @@ class BucketWorld(DeniedUserWorld):
     def resources(self) -> list[str]:
         return [f"arn:aws:s3:::{self.name}"]
 
-    def set_policy(self, principal: Any) -> None:
-        statement = {"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject"}
+    def set_policy(self, principal: Any, action: str = "s3:GetObject") -> None:
+        statement = {"Effect": "Allow", "Principal": principal, "Action": action}
         text = {"Version": "2012-10-17", "Statement": [statement | {"Resource": f"{self.arn}/*"}]}
         self.admins.put_bucket_policy(Bucket=self.name, Policy=json.dumps(text))
 

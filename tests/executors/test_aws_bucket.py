@@ -16,21 +16,23 @@ from botocore.awsrequest import AWSResponse
 from remediation.domain.catalogue.aws_bucket import FLAGS
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors import aws_bucket, aws_bucket_look, aws_client
-from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed
+from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed, VerifyFailed
 from remediation.executors.run import (
     executor_of,
     run_apply,
     run_observe,
     run_prepare,
     run_rollback,
+    run_verify,
 )
 from tests.executors import moto
-from tests.executors.aws_buckets import EARLIER, BucketWorld
+from tests.executors.aws_buckets import ALL_USERS, EARLIER, BucketWorld
 from tests.executors.aws_trails import ELSEWHERE
 from tests.executors.contract import clearance, make_plan
 from tests.executors.test_aws_trail import Answers
 
 BLOCK = "aws.bucket.block_public_access"
+RESTORE = "aws.bucket.restore_public_access"
 ALL = [*FLAGS]
 
 
@@ -55,9 +57,8 @@ def test_who_loses_access_is_seen_and_then_kept_out(world: BucketWorld) -> None:
     plan, targets = world.plan(), world.targets()
     seen = run_observe(world.step, targets)
     by_acl = "everyone, by its ACL (READ)"
-    assert seen.state == {
-        "public_blocks": EARLIER, "policy_public": True, "region": "us-east-1"
-    }  # fmt: skip
+    assert seen.state == {"public_blocks": EARLIER, "region": "us-east-1"}
+    assert seen.shown["policy_public"] is True and seen.shown["public_grants"] == [by_acl]
     assert seen.shown["open_now"] == [aws_bucket_look.BY_POLICY, by_acl]
     assert seen.shown["open_again"] == [] and seen.shown["website"] == ""
     [point] = executor_of(world.step).points(world.step, seen)
@@ -80,7 +81,8 @@ def test_a_bucket_without_a_configuration_counts_as_one_with_no_flag(world: Buck
     world.admins.put_bucket_website(Bucket=world.name, WebsiteConfiguration=page)
     plan, targets = make_plan(BLOCK, world.target, {"earlier_blocks": []}), world.targets()
     seen = run_observe(plan.steps[0], targets)
-    assert seen.state["public_blocks"] == [] and seen.state["policy_public"] is False
+    assert seen.state["public_blocks"] == [] and seen.shown["policy_public"] is False
+    assert seen.shown["policy_digest"] == ""
     assert seen.shown["website"] == "yes"
     before = run_prepare(clearance(plan), plan.body, 0, targets, seen)
     run_apply(clearance(plan), plan.body, 0, targets, before)
@@ -96,17 +98,6 @@ def test_a_plan_that_names_other_earlier_flags_is_refused(
     plan = make_plan(BLOCK, world.target, {"earlier_blocks": earlier})
     with pytest.raises(NotApplied, match="earlier"):
         run_apply(clearance(plan), plan.body, 0, world.targets())
-    assert world.flags() == EARLIER and not world.lines()
-
-
-def test_a_bucket_whose_policy_was_changed_since_the_decision_is_left_alone(
-    world: BucketWorld,
-) -> None:
-    plan, targets = world.plan(), world.targets()
-    before = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
-    world.set_policy({"AWS": f"arn:aws:iam::{moto.OTHER_ACCOUNT}:user/reader"})
-    with pytest.raises(NotApplied, match="policy_public"):
-        run_apply(clearance(plan), plan.body, 0, targets, before)
     assert world.flags() == EARLIER and not world.lines()
 
 
@@ -152,6 +143,7 @@ GRANT = {
         {"get_bucket_location": {"LocationConstraint": "evil.example.org/"}},
         {"get_public_access_block": {}},
         {"get_bucket_policy_status": {}},
+        {"get_bucket_policy": {"Policy": 7}},
         {"get_bucket_acl": {"Grants": [GRANT] * 101}},
         {"get_bucket_acl": {"Grants": [{**GRANT, "Permission": "<b>"}]}},
     ],
@@ -216,3 +208,95 @@ def test_a_bucket_that_moved_to_another_region_is_not_followed_there(
     with pytest.raises((NotApplied, OutcomeUnknown), match="PermanentRedirect"):
         run_apply(clearance(plan), plan.body, 0, world.targets())
     assert len(sent) == 1 and world.flags() == EARLIER
+
+
+def opened_unseen(world: BucketWorld, what: str) -> None:
+    """Change what the flags keep out, and leave flags and policy status as people saw them."""
+    world.set_flags([])
+    if what == "acl":
+        world.admins.put_bucket_acl(Bucket=world.name, GrantWrite=ALL_USERS)
+    else:
+        world.set_policy("*", "s3:*")
+    world.set_flags(ALL)
+
+
+@pytest.mark.parametrize(("what", "why"), [("acl", "public_grants"), ("policy", "policy_digest")])
+def test_what_nobody_saw_is_not_opened_by_a_restore(
+    simulator: moto.Moto, tmp_path: Path, what: str, why: str
+) -> None:
+    world = BucketWorld(RESTORE, tmp_path, simulator)
+    plan, targets = world.plan(), world.targets()
+    seen = run_observe(world.step, targets)
+    before = run_prepare(clearance(plan), plan.body, 0, targets, seen)
+    opened_unseen(world, what)
+    assert run_observe(world.step, targets).state != seen.state, "the gate finds it stale"
+    with pytest.raises(NotApplied, match=why):
+        run_apply(clearance(plan), plan.body, 0, targets, before)
+    assert world.flags() == ALL and not world.lines()
+
+
+@pytest.mark.parametrize(("what", "why"), [("acl", "public_grants"), ("policy", "policy_digest")])
+def test_what_nobody_saw_is_not_opened_by_undoing_a_block(
+    world: BucketWorld, what: str, why: str
+) -> None:
+    plan, targets = world.plan(), world.targets()
+    before = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    run_apply(clearance(plan), plan.body, 0, targets, before)
+    opened_unseen(world, what)
+    with pytest.raises(RollbackFailed, match=why):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, before)
+    assert world.flags() == ALL
+
+
+def test_what_is_opened_between_look_and_call_does_not_confirm_and_is_closed_again(
+    simulator: moto.Moto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 has no call that changes the flags only if the ACL is still the one that was read."""
+    monkeypatch.setattr("remediation.executors.aws_policy_action.VERIFY_SECONDS", 0.0)
+    world = BucketWorld(RESTORE, tmp_path, simulator)
+    plan, targets = world.plan(), world.targets()
+    before = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+
+    def operating(*args: Any, **more: Any) -> Any:
+        opened_unseen(world, "acl")
+        return aws_client.operating_client(*args, **more)
+
+    monkeypatch.setattr(aws_bucket, "operating_client", operating)
+    run_apply(clearance(plan), plan.body, 0, targets, before)
+    with pytest.raises(VerifyFailed, match="public_grants"):
+        run_verify(clearance(plan), plan.body, 0, targets, before)
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, before)
+    assert world.flags() == ALL
+
+
+def test_who_changes_policy_or_acl_cannot_hold_off_a_block(world: BucketWorld) -> None:
+    plan, targets = world.plan(), world.targets()
+    seen = run_observe(world.step, targets)
+    before = run_prepare(clearance(plan), plan.body, 0, targets, seen)
+    world.set_policy({"AWS": f"arn:aws:iam::{moto.OTHER_ACCOUNT}:user/reader"})
+    world.admins.put_bucket_acl(Bucket=world.name, GrantWrite=ALL_USERS)
+    assert run_observe(world.step, targets).state == seen.state
+    run_apply(clearance(plan), plan.body, 0, targets, before)
+    assert world.flags() == ALL
+
+
+def digests(world: BucketWorld, monkeypatch: pytest.MonkeyPatch, *policies: str) -> set[Any]:
+    found = set()
+    for policy in policies:
+        play(monkeypatch, {"get_bucket_policy": {"Policy": policy}})
+        found.add(run_observe(world.step, world.targets()).shown["policy_digest"])
+    return found
+
+
+def test_blanks_and_order_are_no_other_policy(
+    world: BucketWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(digests(world, monkeypatch, '{"a":1,"b":2}', '{ "b": 2, "a": 1 }')) == 1
+
+
+def test_a_policy_that_parsers_read_differently_has_a_digest_of_its_own(
+    world: BucketWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else who writes one could hold off a block, or be taken for what people saw."""
+    odd = ('{"a":2}', '{"a":1,"a":2}', '{"a":2.0}', "{", f'{{"a":"{"x" * 30_000}"}}', '{"é":2}')
+    assert len(digests(world, monkeypatch, *odd)) == len(odd)

@@ -14,6 +14,7 @@ from hitlportal.demo.servers.kube_api import Request, new_token
 from hitlportal.demo.servers.kube_cluster import Object
 from hitlportal.demo.servers.kube_rights import Caller
 from remediation.domain.errors import BadInput, TargetUnobservable
+from remediation.domain.store_place import version_name
 from remediation.executors.base import Settled, Snapshot
 from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed, VerifyFailed
 from remediation.executors.run import (
@@ -38,6 +39,7 @@ from tests.executors.kube import (
 
 REMOVE, RESTORE = "kubernetes.service_account.remove", "kubernetes.service_account.restore"
 SETTINGS = ["automount:false", "label:app=exporter", "pull_secret:registry"]
+MADE_BY = "hitlportal/made-by"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 ROLE_ARN = "eks.amazonaws.com/role-arn"
 # The form of a token of GitHub.
@@ -140,6 +142,7 @@ def test_every_token_ends_and_the_account_comes_back_with_its_settings(make: Mak
     for name in ("uid", "resourceVersion", "creationTimestamp"):
         before["metadata"].pop(name), after["metadata"][name]
         after = {**after, "metadata": {k: v for k, v in after["metadata"].items() if k != name}}
+    assert after["metadata"].pop("annotations").keys() == {MADE_BY}
     assert after == before
     assert status(world, old) == 401, "the name is the same, the identifier is not"
     assert status(world, token_of(world)) == 200, "bindings name an account by its name"
@@ -190,6 +193,7 @@ def test_annotations_come_back_and_a_copy_of_the_whole_object_does_not(make: Mak
     world.action = RESTORE
     run(world, settings)
     after = held(world)
+    assert after["metadata"]["annotations"].pop(MADE_BY)
     assert after["metadata"]["annotations"] == {ROLE_ARN: "arn:x=y:role/a", "empty": ""}
     assert after["secrets"] == [{"name": "db"}]
     assert after["automountServiceAccountToken"] is True
@@ -369,3 +373,92 @@ def test_an_account_that_a_finalizer_holds_in_its_removal_is_not_there_again(mak
         run_verify(clearance(plan), plan.body, 0, targets)
     before: Snapshot = {"present": False, "settings": []}
     assert executor.settled_from(plan.steps[0], seen, before, {}) is None
+
+
+def same(world: KubeWorld, **more: Any) -> Object:
+    """Return an account with exactly the settings of the plan, as an attacker could make it."""
+    return service_account(world.account, world.namespace, **more)
+
+
+def test_an_account_that_an_attacker_made_first_is_no_success_of_a_restore(make: Make) -> None:
+    """Between gate and call: same name, same settings, and its maker holds tokens of it."""
+    world = make(RESTORE)
+    plan, targets, snapshot = world.plan(), world.targets(), prepared(world)
+    world.place.api.add(same(world))
+    seen = run_observe(world.step, targets)
+    assert seen.state["present"] and seen.state["settings"] == world.step.parameters["settings"]
+    with pytest.raises(NotApplied, match="did not make"):
+        run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    with pytest.raises(NotApplied, match="did not make"):
+        executor_of(world.step).precheck(world.step, seen)
+    with pytest.raises(VerifyFailed, match="did not make"):
+        run_verify(clearance(plan), plan.body, 0, targets, snapshot)
+    executor = executor_of(world.step)
+    executor.version = version_name(clearance(plan).proposal_id, 0)
+    assert executor.settled_from(world.step, seen, snapshot, {}) is None
+    with pytest.raises(RollbackFailed, match="did not make"):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    assert world.changes() == 0
+
+
+def test_our_own_account_is_known_after_a_kill(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make(RESTORE)
+    plan, targets, snapshot, api = world.plan(), world.targets(), prepared(world), world.place.api
+    answer = api.answer
+
+    def lost(request: Request) -> Any:
+        found = answer(request)
+        if request.method == "POST":
+            raise ConnectionAbortedError
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "answer", lost)
+        with pytest.raises(OutcomeUnknown):
+            run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    seen, executor = run_observe(world.step, targets), executor_of(world.step)
+    executor.version = version_name(clearance(plan).proposal_id, 0)
+    assert seen.shown["made_by"] == executor.version
+    assert executor.settled_from(world.step, seen, snapshot, {}) is Settled.APPLIED
+    again = run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    assert again.detail["changed"] is False and world.changes() == 1
+    run_verify(clearance(plan), plan.body, 0, targets, snapshot)
+
+
+@pytest.mark.parametrize("mark", ["hitl-another-run-0", "x" * 9_000, KEY])
+def test_an_account_with_another_mark_is_somebody_else_s(make: Make, mark: str) -> None:
+    world = make(RESTORE)
+    plan, targets, snapshot = world.plan(), world.targets(), prepared(world)
+    made = same(world)
+    world.place.api.add({**made, "metadata": {**made["metadata"], "annotations": {MADE_BY: mark}}})
+    with pytest.raises(NotApplied, match="did not make"):
+        run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    seen = run_observe(world.step, targets)
+    assert KEY not in repr(seen) and len(str(seen.shown["made_by"])) <= 100
+
+
+def test_undoing_a_removal_does_not_take_an_attacker_s_account_for_its_own(make: Make) -> None:
+    world = make(REMOVE)
+    plan, targets, snapshot = world.plan(), world.targets(), prepared(world)
+    run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    world.place.api.add(same(world))
+    with pytest.raises(RollbackFailed, match="did not make"):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    assert world.changes() == 1
+
+
+def test_an_account_that_is_made_again_behind_an_undoing_does_not_end_it(make: Make) -> None:
+    world = make(REMOVE)
+    plan, targets, snapshot = world.plan(), world.targets(), prepared(world)
+    run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    posted = list[bool]()
+
+    def before(request: Request) -> None:
+        if request.method == "POST":
+            posted.append(True)
+        elif posted and posted.pop():
+            anew(world)
+
+    world.place.api.before = before
+    with pytest.raises(RollbackFailed, match="not as it was before"):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)

@@ -27,9 +27,9 @@ READS = [
     *("cloudtrail:GetTrailStatus", "cloudtrail:GetEventSelectors"),
     "secretsmanager:DescribeSecret",
     *("s3:GetBucketLocation", "s3:GetBucketPublicAccessBlock", "s3:GetBucketPolicyStatus"),
-    *("s3:GetBucketAcl", "s3:GetBucketWebsite"),
     *("ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups"),
     *("ec2:DescribeIamInstanceProfileAssociations", "iam:GetInstanceProfile"),
+    *("s3:GetBucketPolicy", "s3:GetBucketAcl", "s3:GetBucketWebsite"),
 ]
 KEY_CHANGES = ["iam:UpdateAccessKey", "iam:CreateAccessKey", "iam:DeleteAccessKey"]
 POLICY_CHANGES = [

@@ -31,7 +31,15 @@ BUCKET = TargetSpec(
     example={"account": "123456789012", "bucket": "price-lists"},
     names=("bucket",),
     account="account",
-    shown_fields=("open_now", "open_again", "website", "uncut"),
+    shown_fields=(
+        "policy_public",
+        "policy_digest",
+        "public_grants",
+        "open_now",
+        "open_again",
+        "website",
+        "uncut",
+    ),
     live=(
         Live(
             "public_blocks",
@@ -47,13 +55,19 @@ BUCKET = TargetSpec(
                 }
             ),
         ),
+        Live(
+            "public_grants",
+            gettext_noop("Its ACL gives these grants to the public, which the flags may keep out:"),
+            gettext_noop("Its ACL gives no grant to the public."),
+        ),
         Live("open_now", gettext_noop("It is open to:")),
         Live("website", gettext_noop("It is set up as a website.")),
     ),
     no_secret_compared=gettext_noop("A bucket has no secret."),
 )
 
-_PIN = ("public_blocks", "policy_public", "region")
+# Policy and ACL are shown and not pinned before a block: who changes them could hold it off.
+_PIN = ("public_blocks", "region")
 _BEFORE: Mapping[str, Json] = MappingProxyType(
     {
         "type": "object",
@@ -167,7 +181,8 @@ RESTORE_PUBLIC = ActionSpec(
     reversible=True,
     hard_timeout_s=45,
     propagation_s=300,
-    pin_fields=_PIN,
+    # Whom it lets in is decided by what people saw of policy and ACL.
+    pin_fields=(*_PIN, "policy_public", "policy_digest", "public_grants"),
     leads_to=MappingProxyType({}),
     leads_to_from=MappingProxyType({"public_blocks": Change(Op.SET, parameter="earlier_blocks")}),
     grants_access=True,
@@ -189,5 +204,13 @@ RESTORE_PUBLIC = ActionSpec(
     cannot=(
         gettext_noop("It does not say whether what lies in the bucket may be public."),
         gettext_noop("It does not change the policy or any ACL."),
+        gettext_noop(
+            "It does not see ACLs of single objects: whom they let in gets access, and nobody was"
+            " shown who that is."
+        ),
+        gettext_noop(
+            "It does not show the policy's text: the digest tells that it is the same one until"
+            " then, and people read it in AWS."
+        ),
     ),
 )

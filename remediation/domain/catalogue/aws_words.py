@@ -53,6 +53,8 @@ WORDS = {
     "earlier_selectors": pgettext("parameter of an action", "selectors that it had before"),
     "public_blocks": pgettext("field of an observation", "flags against public access that are on"),
     "policy_public": pgettext("field of an observation", "its policy is public"),
+    "policy_digest": pgettext("field of an observation", "digest of its policy"),
+    "public_grants": pgettext("field of an observation", "grants of its ACL to the public"),
     "open_now": pgettext("field of an observation", "open to"),
     "open_again": pgettext("field of an observation", "kept out by the flags alone"),
     "website": pgettext("field of an observation", "website"),

@@ -88,6 +88,7 @@ PROVIDER = Provider(
             "account_uid": pgettext("field of an observation", "identifier of its account"),
             "last_used": pgettext("field of an observation", "last used"),
             "finalizers": pgettext("field of an observation", "held up by"),
+            "made_by": pgettext("field of an observation", "step of the portal that made it"),
             "directions": pgettext("parameter of an action", "directions"),
             "subject": pgettext("field of an observation", "subject"),
         }

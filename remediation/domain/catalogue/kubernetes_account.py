@@ -32,7 +32,7 @@ SERVICE_ACCOUNT = TargetSpec(
     example={"cluster": "prod-eu", "namespace": "billing", "name": "exporter"},
     names=("name",),
     protected=(OWN_NAMESPACES,),
-    shown_fields=("pods", "bindings", "owners", "finalizers"),
+    shown_fields=("pods", "bindings", "owners", "finalizers", "made_by"),
     live=(
         Live(
             "present",
