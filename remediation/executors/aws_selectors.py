@@ -22,13 +22,13 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_client import changing, operating_client
+from remediation.executors.aws_left_out import NOTHING_RECORDED, left_out, records_less
 from remediation.executors.aws_trail import OfTrail, written
 from remediation.executors.base import Deadline, Outcome
 from remediation.executors.errors import NotApplied
 from remediation.executors.targets import Targets
 
 ADVANCED, BASIC = "AdvancedEventSelectors", "EventSelectors"
-MANAGEMENT = {"Field": "eventCategory", "Equals": ["Management"]}
 
 
 class RestoreSelectors(OfTrail):
@@ -43,12 +43,16 @@ class RestoreSelectors(OfTrail):
         form = _form(wanted)
         if held and form != _form(held):
             raise NotApplied(f"the trail has no {form}: people change the form of its selectors")
-        if _records_management(held) and not _records_management(wanted):
+        if left_out(wanted) == [NOTHING_RECORDED] != left_out(held):
             raise NotApplied("the named selectors would record no management events any more")
+        if records_less(wanted, held):
+            raise NotApplied("the named selectors would record only less than now: people do that")
 
     def _why_not(self, step: Step, found: Observation) -> str:
         wanted = found.state["selectors"] == _named(step)
-        return "" if wanted else "the trail has other selectors than the plan names"
+        if not wanted:
+            return "the trail has other selectors than the plan names"
+        return self._changed_meanwhile(found)
 
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -97,16 +101,3 @@ def _form(selectors: list[dict[str, Any]]) -> str:
     if len(forms) != 1:
         raise NotApplied("the selectors are of two forms, and CloudTrail takes one")
     return forms.pop()
-
-
-def _records_management(selectors: list[dict[str, Any]]) -> bool:
-    """Return whether a selector records management events, all or some of them."""
-    return any(
-        each.get("IncludeManagementEvents") is True or MANAGEMENT in _fields(each)
-        for each in selectors
-    )
-
-
-def _fields(selector: dict[str, Any]) -> list[Any]:
-    found = selector.get("FieldSelectors")
-    return found if isinstance(found, list) else []

@@ -27,6 +27,7 @@ from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_account import account
 from remediation.executors.aws_client import changing, client_of, operating_client, reading, uncut
+from remediation.executors.aws_left_out import left_out_by
 from remediation.executors.aws_policy_action import PolicyAction
 from remediation.executors.base import GONE, Deadline, Outcome, Point, Snapshot
 from remediation.executors.errors import NotApplied
@@ -57,9 +58,21 @@ class OfTrail(PolicyAction):
 
     def _refuse_changed(self, found: Observation) -> None:
         """Refuse a trail that records other things, or to another place, than people saw."""
-        for name, known in (self.expected or {}).items():
-            if name != self.changes and known != found.state.get(name):
-                raise NotApplied(f"the trail was changed since people decided ({name})")
+        other = self._differs(found)
+        if other:
+            raise NotApplied(f"the trail was changed since people decided ({', '.join(other)})")
+
+    def _changed_meanwhile(self, found: Observation) -> str:
+        """Return what somebody changed behind the last look; "" for nothing. CloudTrail has no
+        call for "only if the trail is still as it was read"."""
+        other = self._differs(found)
+        return f"the trail was changed meanwhile ({', '.join(other)})" if other else ""
+
+    def _differs(self, found: Observation) -> list[str]:
+        known = self.expected or {}
+        return [
+            name for name in known if name != self.changes and known[name] != found.state.get(name)
+        ]
 
     def _undo(
         self,
@@ -82,7 +95,9 @@ class StartLogging(OfTrail):
     changes = "logging"
 
     def _why_not(self, step: Step, found: Observation) -> str:
-        return "" if found.state["logging"] is True else "the trail's logging is off"
+        if found.state["logging"] is not True:
+            return "the trail's logging is off"
+        return self._changed_meanwhile(found)
 
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -116,11 +131,13 @@ def look_at_trail(step: Step, targets: Targets) -> Observation:
         status = client.get_trail_status(Name=arn)
         held = client.get_event_selectors(TrailName=arn)
         state = _state(trail, status, held)
+        left = left_out_by(trail, _every(held))
     shown: dict[str, Json] = {
         "started": _moment(status.get("StartLoggingTime")),
         "stopped": _moment(status.get("StopLoggingTime")),
         "delivery_error": _text(status.get("LatestDeliveryError")) or None,
-        "organisation": "yes" if trail.get("IsOrganizationTrail") else "",
+        "organisation": state["organisation"],
+        "left_out": left,
         "uncut": [*uncut(target)],
     }
     return Observation(True, state, shown, target.simulated)
@@ -164,18 +181,25 @@ def _state(
         "kms_key": _text(trail.get("KmsKeyId")),
         "multi_region": bool(trail["IsMultiRegionTrail"]),
         "log_file_validation": bool(trail["LogFileValidationEnabled"]),
+        "global_services": trail.get("IncludeGlobalServiceEvents") is not False,
+        "organisation": "yes" if trail.get("IsOrganizationTrail") else "",
+        "log_group": _text(trail.get("CloudWatchLogsLogGroupArn")),
         "selectors": _selectors(held),
     }
 
 
 def _selectors(held: Mapping[str, Any]) -> list[Json]:
     """Return each selector as a text that is the same whenever the selector is the same."""
-    kinds = ("EventSelectors", "AdvancedEventSelectors")
-    found = [each for kind in kinds for each in held.get(kind) or ()]
-    texts = [written(each) for each in found]
+    texts = [written(each) for each in _every(held)]
     if len(texts) > MOST_SELECTORS or sum(map(len, texts)) > LONGEST_SELECTORS:
         raise TargetUnobservable("the trail has more selectors than can be shown")
     return [*sorted(texts)]
+
+
+def _every(held: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return basic and advanced selectors."""
+    kinds = ("EventSelectors", "AdvancedEventSelectors")
+    return [each for kind in kinds for each in held.get(kind) or ()]
 
 
 def written(selector: Mapping[str, Any]) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from remediation.executors import aws_selectors
-from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed
+from remediation.executors import aws_left_out, aws_selectors
+from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed, VerifyFailed
 from remediation.executors.run import run_apply, run_observe, run_prepare, run_rollback, run_verify
 from tests.executors import moto
 from tests.executors.aws_trails import NARROWED, TrailWorld
@@ -110,3 +110,78 @@ def test_a_lost_answer_leaves_the_outcome_open_and_the_next_look_tells(
     with pytest.raises(OutcomeUnknown):
         run_apply(clearance(plan), plan.body, 0, targets)
     assert run_observe(world.step, targets).state["selectors"] == [ALL]
+
+
+def advanced(*conditions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"FieldSelectors": [EVENTS, *conditions], **more}
+
+
+NO_KMS = {"Field": "eventSource", "NotEquals": ["kms.amazonaws.com", "rdsdata.amazonaws.com"]}
+NO_ACTOR = {"Field": "userIdentity.arn", "NotStartsWith": ["arn:aws:iam::1:user/thief"]}
+ONE_ACTOR = {"Field": "userIdentity.arn", "Equals": ["arn:aws:iam::1:user/admin"]}
+READS = {"Field": "readOnly", "Equals": ["true"]}
+WRITE_EVENTS = {"Field": "readOnly", "Equals": ["false"]}
+
+
+@pytest.mark.parametrize(
+    ("selectors", "left"),
+    [
+        ([], []),
+        ([{"IncludeManagementEvents": True, "ReadWriteType": "All"}], []),
+        ([{"IncludeManagementEvents": False, "ReadWriteType": "All"}], ["all of them"]),
+        ([advanced(READS)], ["write events"]),
+        ([advanced(NO_KMS)], ["of kms.amazonaws.com", "of rdsdata.amazonaws.com"]),
+        ([advanced(NO_ACTOR)], ["userIdentity.arn: starts with arn:aws:iam::1:user/thief"]),
+        ([advanced(ONE_ACTOR)], ["userIdentity.arn: all but Equals arn:aws:iam::1:user/admin"]),
+        ([advanced(READS), advanced(WRITE_EVENTS)], []),
+        ([advanced(READS, NO_KMS), advanced(WRITE_EVENTS, NO_KMS)], None),
+        ([advanced(NO_KMS), advanced()], []),
+        ([advanced({"Field": "eventCategory", "NotEquals": ["Management"]})], ["all of them"]),
+        ([advanced({"Field": "readOnly", "Equals": [7]})], ["readOnly: all but Equals 7"]),
+        ([{"FieldSelectors": 7}], ["all of them"]),
+        (
+            [advanced({"Field": {}, "NotEquals": 7, "Equals": None})],
+            ["{}: 7", "{}: all but Equals "],
+        ),
+        ([{**json.loads(ALL), "ExcludeManagementEventSources": {}}], ["of {}"]),
+        ([{**json.loads(ALL), "ReadWriteType": []}], []),
+        ([{"FieldSelectors": [EVENTS, 7]}], ["all of them"]),
+    ],
+)
+def test_what_selectors_leave_out_is_said(
+    selectors: list[dict[str, Any]], left: list[str] | None
+) -> None:
+    found = aws_left_out.left_out(selectors)
+    if left is None:
+        left = ["of kms.amazonaws.com", "of rdsdata.amazonaws.com"]
+    assert found == left
+
+
+@pytest.mark.parametrize("condition", [NO_KMS, NO_ACTOR, ONE_ACTOR, READS])
+def test_a_restore_is_no_way_to_record_less(world: TrailWorld, condition: dict[str, Any]) -> None:
+    world.admins.put_event_selectors(TrailName=world.name, AdvancedEventSelectors=[ADVANCED])
+    plan = named(world, json.dumps(advanced(condition), sort_keys=True, separators=(",", ":")))
+    with pytest.raises(NotApplied, match="only less than now"):
+        run_apply(clearance(plan), plan.body, 0, world.targets())
+    assert world.selectors()[1] == [ADVANCED] and not world.lines()
+
+
+def test_the_usual_exclusions_can_be_restored(world: TrailWorld) -> None:
+    few = advanced(READS, Name="few")
+    world.admins.put_event_selectors(TrailName=world.name, AdvancedEventSelectors=[few])
+    plan = named(world, json.dumps(advanced(NO_KMS), sort_keys=True, separators=(",", ":")))
+    run_apply(clearance(plan), plan.body, 0, world.targets())
+    seen = run_observe(world.step, world.targets())
+    assert seen.shown["left_out"] == ["of kms.amazonaws.com", "of rdsdata.amazonaws.com"]
+
+
+def test_selectors_that_go_to_a_changed_trail_do_not_confirm(
+    world: TrailWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("remediation.executors.aws_policy_action.VERIFY_SECONDS", 0.0)
+    plan, targets = world.plan(), world.targets()
+    before = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    run_apply(clearance(plan), plan.body, 0, targets, before)
+    world.admins.update_trail(Name=world.name, S3KeyPrefix="elsewhere")
+    with pytest.raises(VerifyFailed, match=r"meanwhile.*bucket_prefix"):
+        run_verify(clearance(plan), plan.body, 0, targets, before)

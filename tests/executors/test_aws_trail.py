@@ -182,3 +182,48 @@ def test_a_lost_answer_leaves_the_outcome_open_and_the_next_look_tells(
     with pytest.raises(OutcomeUnknown):
         run_apply(clearance(plan), plan.body, 0, targets)
     assert run_observe(world.step, targets).state["logging"] is True
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"IsMultiRegionTrail": False, "IncludeGlobalServiceEvents": False}, "global_services"),
+        ({"S3BucketName": "elsewhere"}, "bucket"),
+        ({"IsOrganizationTrail": True}, "organisation"),
+        ({"CloudWatchLogsLogGroupArn": "arn:aws:logs:::log-group:other"}, "log_group"),
+    ],
+)
+def test_a_trail_that_records_less_or_elsewhere_is_not_the_approved_one(
+    world: TrailWorld, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], why: str
+) -> None:
+    """Made again under its name, or changed, since people decided; or behind the look."""
+    monkeypatch.setattr("remediation.executors.aws_policy_action.VERIFY_SECONDS", 0.0)
+    plan, targets = world.plan(), world.targets()
+    before = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    play(monkeypatch, describe_trails={"trailList": [described(world, **changed)]})
+    with pytest.raises(NotApplied, match=why):
+        run_apply(clearance(plan), plan.body, 0, targets, before)
+    assert not world.records()
+    world.admins.start_logging(Name=world.name)
+    with pytest.raises(VerifyFailed, match=f"meanwhile.*{why}"):
+        run_verify(clearance(plan), plan.body, 0, targets, before)
+
+
+def test_what_a_trail_leaves_out_is_named(
+    world: TrailWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets = world.targets()
+    assert run_observe(world.step, targets).shown["left_out"] == []
+    trail = described(world, IsMultiRegionTrail=False, IncludeGlobalServiceEvents=False)
+    kms = {**BASIC, "ExcludeManagementEventSources": ["kms.amazonaws.com"]}
+    play(
+        monkeypatch,
+        describe_trails={"trailList": [trail]},
+        get_event_selectors={"EventSelectors": [kms]},
+    )
+    assert run_observe(world.step, targets).shown["left_out"] == [
+        "events of other regions",
+        "events of services without a region, such as IAM and STS",
+        "of kms.amazonaws.com",
+        "read events",
+    ]

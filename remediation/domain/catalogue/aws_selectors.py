@@ -68,7 +68,8 @@ RESTORE_SELECTORS = replace(
         gettext_noop("It does not start the logging of a stopped trail."),
         gettext_noop("It does not bring back events that the trail did not record."),
         gettext_noop(
-            "It does not judge whether the named selectors record more than those now: read both."
+            "It refuses selectors that record only less management events. Whether they record less"
+            " otherwise, it does not judge: read both."
         ),
         gettext_noop("It does not change basic selectors to advanced ones, or back."),
         gettext_noop("It does not keep anybody from changing the selectors again."),

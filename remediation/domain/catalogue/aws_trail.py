@@ -25,13 +25,13 @@ TRAIL = TargetSpec(
     example={"account": "123456789012", "region": "eu-central-1", "trail": "management-events"},
     names=("trail",),
     account="account",
-    shown_fields=("started", "stopped", "delivery_error", "organisation", "uncut"),
+    shown_fields=("started", "stopped", "delivery_error", "organisation", "left_out", "uncut"),
     live=(
         Live(
             "logging",
             values=MappingProxyType(
                 {
-                    "yes": gettext_noop("The trail records events."),
+                    "yes": gettext_noop("Its logging is on."),
                     "no": gettext_noop("The trail records nothing."),
                 }
             ),
@@ -40,7 +40,12 @@ TRAIL = TargetSpec(
         Live(
             "selectors",
             gettext_noop("It records what these selectors name:"),
-            gettext_noop("It has no selector of its own: it records management events."),
+            gettext_noop("It has no selector of its own."),
+        ),
+        Live(
+            "left_out",
+            gettext_noop("It records management events, all but these:"),
+            gettext_noop("No setting that was read leaves out management events."),
         ),
         Live("stopped", gettext_noop("Its logging was last stopped {stopped}.")),
         Live("delivery_error", gettext_noop("Its last delivery failed: {delivery_error}.")),
@@ -58,7 +63,7 @@ START_LOGGING = ActionSpec(
         "Start the logging of {count} trails in AWS account {account}",
         "Start the logging of {count} AWS trails",
     ),
-    done="Trail {trail} in region {region} records events again.",
+    done="The logging of trail {trail} in region {region} is on; its settings say what it records.",
     target_kind=TRAIL.kind,
     # Undoing it would switch evidence off, and nobody needs the portal for that.
     rollback=None,
@@ -76,6 +81,9 @@ START_LOGGING = ActionSpec(
         "kms_key",
         "multi_region",
         "log_file_validation",
+        "global_services",
+        "organisation",
+        "log_group",
         "selectors",
     ),
     leads_to=MappingProxyType({"logging": True}),
@@ -100,6 +108,15 @@ START_LOGGING = ActionSpec(
             absent="",
             unknown=gettext_noop("It was not looked at whether it is an organisation's trail."),
         ),
+        Limit(
+            "left_out",
+            present=gettext_noop(
+                "It records management events, all but these, which it left out when it was looked"
+                " at: {value}."
+            ),
+            absent="",
+            unknown=gettext_noop("It was not looked at which events it leaves out."),
+        ),
     ),
     credential=Limit(
         "uncut",
@@ -120,5 +137,9 @@ START_LOGGING = ActionSpec(
         gettext_noop("It does not change the selectors: what they leave out is not recorded."),
         gettext_noop("It does not keep anybody from stopping the trail again."),
         gettext_noop("It does not change the bucket, its policy or the encryption key."),
+        gettext_noop(
+            "It does not look at whose bucket that is: a name of a deleted bucket can be taken by"
+            " anybody, and the events then go there."
+        ),
     ),
 )
