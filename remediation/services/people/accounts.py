@@ -129,6 +129,7 @@ def create(*, actor: Actor, username: str, facts: PersonFacts) -> User:
 def change(*, actor: Actor, user_id: int, facts: PersonFacts) -> User:
     """Change an account to these attributes. Writes nothing when nothing changes.
 
+    Nobody changes his own account: he would give himself a role, and end his own administration.
     Raises NotEntitled, BadValue, NoSuchObject, RoleConflict.
     """
     require(actor, USER_ADMIN)
@@ -140,6 +141,8 @@ def change(*, actor: Actor, user_id: int, facts: PersonFacts) -> User:
     refuse_conflict(facts.groups, superuser=user.is_superuser)
     if before == facts:
         return user
+    if isinstance(actor, PersonActor) and actor.person == user.person:
+        raise NotEntitled("nobody changes his own account: another administrator does")
     personal = [
         n for n in ("email", "first_name", "last_name") if getattr(before, n) != getattr(facts, n)
     ]

@@ -264,3 +264,15 @@ def test_an_unknown_right_or_two_holders_are_refused(admin: PersonActor) -> None
         with pytest.raises(error), factories.acting(WEB):
             object_rights.set_right(**{**call, **wrong})
     assert object_rights.rights_on(service.pk) == []
+
+
+def test_a77_nobody_changes_his_own_account(admin: PersonActor) -> None:
+    """Not even to give up administration for a role that decides: that is two people's act."""
+    own = m.User.objects.get(pk=admin.user_id)
+    for facts in (groups("security"), groups(), groups("user_admin", email="new@example.org")):
+        with pytest.raises(NotEntitled, match="another administrator does"):
+            change(admin, own, facts)
+    assert not entries("person:user:changed")
+    other = factories.person(roles=["user_admin"])
+    change(PersonActor(other.id, other.user.pk), own, groups("security"))
+    assert authorize.approver_roles(admin.person) == {"security"}
