@@ -278,19 +278,22 @@ def test_b14_one_audit_entry_speaks_of_one_fact(world: World) -> None:
 def test_b16_a_plan_that_a_person_wrote_is_not_washed_by_the_agents_resubmission(
     world: World,
 ) -> None:
-    """A07: mallory edits, the agent supersedes with the same bytes: mallory may not approve."""
+    """A07, A79: mallory edits; the agent neither replaces that version, nor gets one of its own by
+    a report of the same plan. So mallory stays excluded."""
     first = world.in_review()
     mallory = world.people["mallory"].user
-    edited = factories.plan("t1", environment="staging")
-    again: dict[str, Any] = {"plan": edited, "rationale": "", "reason": "again"}
+    plan = world.plan()
+    again: dict[str, Any] = {"plan": plan, "rationale": "", "reason": "again"}
     with acts(WEB), transaction.atomic():
         second = supersede.supersede(
             actor=PersonActor(mallory.person, mallory.pk), proposal_id=first, **again
         )
-        third = supersede.supersede(actor=world.agent, proposal_id=second, **again)
-    world.assess(third)
+    with acts(WEB), pytest.raises(errors.NoSuchObject):
+        supersede.supersede(actor=world.agent, proposal_id=second, **again)
+    assert world.submit() == second
+    world.assess(second)
     with pytest.raises(errors.Separation):
-        world.decide("mallory", third)
+        world.decide("mallory", second)
 
 
 def test_b17_a_token_that_was_revoked_stops_what_was_proposed_with_it(world: World) -> None:

@@ -24,7 +24,7 @@ from remediation.models import (
     Proposal,
 )
 from remediation.services.actors import AgentActor
-from remediation.services.reporting import propose, secrets, withdraw
+from remediation.services.reporting import propose, secrets
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,14 @@ def _offer(
 
 
 def _mine(incident: Incident, actor: AgentActor) -> QuerySet[Proposal]:
-    """Return this agent's open proposals: it may not see or end those of other agents or people."""
+    """Return this agent's open proposals: it may not see or end those of other agents or people.
+
+    A person's version counts: proposed anew, its plan would be the agent's, and its editor could
+    decide on it (A07).
+    """
     return incident.proposals.filter(
-        agent_id=actor.agent_id, state__in=propose.ALIVE, **withdraw.NO_PERSONS
+        agent_id=actor.agent_id,
+        reverses__isnull=True,
+        planner__isnull=True,
+        state__in=propose.ALIVE,
     )

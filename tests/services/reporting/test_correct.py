@@ -340,17 +340,3 @@ def test_a79_an_agent_neither_withdraws_nor_replaces_the_version_of_a_person(wor
             actor=world.agent, proposal_id=new, plan=world.plan(), rationale="", reason=""
         )
     assert world.state_of(new) == "in_review"
-
-
-def test_a79_a_report_after_a_persons_version_makes_a_proposal_of_the_agents_own(
-    world: World,
-) -> None:
-    old = world.in_review()
-    new = corrected(world, "alice", old)
-    again = world.submit()
-    assert again not in (old, new)
-    assert (world.get(again).editor, world.get(again).supersedes_id) == (None, None)
-    assert world.get(again).diagnosis.editor is None
-    assert world.state_of(new) == "submitted"
-    # The same report once more finds it.
-    assert world.submit() == again
