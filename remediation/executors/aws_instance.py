@@ -82,7 +82,8 @@ class _Isolation(PolicyAction):
         if not observation.exists:
             return None
         if observation.state == self.after(before, step.parameters):
-            return Settled.APPLIED
+            # Also the rules of the isolation group count, as in `verify`.
+            return None if self._why_not(step, observation) else Settled.APPLIED
         return Settled.NOT_APPLIED if observation.state == dict(before) else None
 
     @abstractmethod

@@ -95,6 +95,7 @@ class Change:
             client = self._client("ec2:DisassociateIamInstanceProfile", whole)
             held = self._still_held()
             if held:
+                self._refuse_late()  # the role and the read took their time
                 with changing():
                     client.disassociate_iam_instance_profile(AssociationId=held)
         self._done.append("the profile")

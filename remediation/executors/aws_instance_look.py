@@ -70,7 +70,7 @@ def look_at_instance(step: Step, targets: Targets) -> Observation:
             "profile_role": role,
         }
         shown = _shown(found) | {
-            "isolation_trouble": trouble,
+            "isolation_trouble": trouble or _trunks(found),
             "missing_groups": [*_missing(step, groups, vpc)],
             "profile_role": role,
             "uncut": [*uncut(target)],
@@ -158,7 +158,9 @@ def _groups(step: Step, client: Any, target: AwsTarget) -> dict[str, Mapping[str
 
 
 def _named(step: Step) -> Iterable[str]:
-    return (group for held in parsed(step.parameters["earlier_groups"]).values() for group in held)
+    """Yield the groups that the plan names; a look has no plan, and names none."""
+    earlier = step.parameters.get("earlier_groups", [])
+    return (group for held in parsed(earlier).values() for group in held)
 
 
 def _vpc(found: Found) -> str:
@@ -182,6 +184,18 @@ def _isolation(
     [group] = own
     rules = len(groups[group]["IpPermissions"]) + len(groups[group]["IpPermissionsEgress"])
     return group, f"isolation group {group} has {rules} rules and must have none" if rules else ""
+
+
+def _trunks(found: Found) -> str:
+    """Return why isolation would leave a part connected; "" if it would not.
+
+    Branch interfaces (EKS, "Security groups for Pods") are associated with a trunk and attached to
+    no instance. Each has groups of its own, which the trunk's do not replace.
+    """
+    trunks = (each for each in found.interfaces if each.get("InterfaceType") == "trunk")
+    names = sorted(_id(each["NetworkInterfaceId"], "eni") for each in trunks)
+    said = f"{', '.join(names)}: the branches of a trunk interface have groups of their own"
+    return said if names else ""
 
 
 def _open(interfaces: Mapping[str, Mapping[str, Any]], isolation: str) -> Iterable[str]:
@@ -218,7 +232,7 @@ def _role(step: Step, target: AwsTarget, profile: str) -> str:
 
     Who may give a profile another role could get that one by a restoring of the profile.
     """
-    named = str(step.parameters["earlier_profile"]) or profile
+    named = str(step.parameters.get("earlier_profile", "")) or profile
     if not named:
         return ""
     client = _client(step, target, "iam")

@@ -122,7 +122,8 @@ def moment(value: object) -> datetime | None:
 
 
 def iso(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Texts of times are compared: strftime does not fill up a year before 1000.
+    return at.isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def _object(part: str) -> dict[str, object]:

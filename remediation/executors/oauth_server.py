@@ -75,6 +75,13 @@ class Issuer:
         """Return the login that can revoke a token of this client; None if there is none."""
         return self.clients.get(client_id) or self.clients.get(ANY_CLIENT)
 
+    @property
+    def own_clients(self) -> frozenset[str]:
+        """Return the clients that are the portal's own, and nobody else's."""
+        any_client = self.clients.get(ANY_CLIENT)
+        own = {self.observer.client_id, any_client.client_id if any_client is not None else ""}
+        return frozenset(own - {""})
+
 
 @dataclass(frozen=True)
 class Issuers(Places):
@@ -91,7 +98,7 @@ class Issuers(Places):
         """Return whether the target is what this worker observes with: its client or its token."""
         found = self.issuers.get(target.fields["issuer"])
         if target.kind == CLIENT.kind:
-            return found is not None and found.observer.client_id == target.fields["client_id"]
+            return found is not None and target.fields["client_id"] in found.own_clients
         if found is None or found.observer.client_id or found.observer.secret is None:
             return False
         try:

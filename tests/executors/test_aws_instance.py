@@ -12,13 +12,20 @@ from typing import Any
 import pytest
 
 from audit.tlog.canonical import Json
+from remediation.domain import live
 from remediation.domain.plan import Plan
 from remediation.executors import aws_instance_calls
-from remediation.executors.base import Settled
-from remediation.executors.errors import NotApplied, PartlyApplied, RollbackFailed
+from remediation.executors.base import Deadline, Settled
+from remediation.executors.errors import (
+    NotApplied,
+    PartlyApplied,
+    RollbackFailed,
+    VerifyFailed,
+)
 from remediation.executors.run import (
     executor_of,
     run_apply,
+    run_live,
     run_observe,
     run_prepare,
     run_rollback,
@@ -197,6 +204,48 @@ def test_after_a_kill_between_the_two_changes_the_same_step_does_the_rest(
     assert len(world.lines()) == 2
     again = run_apply(clearance(plan), plan.body, 0, targets, before)
     assert again.detail["changed"] is False and len(world.lines()) == 2
+
+
+def test_people_look_at_an_instance_before_there_is_a_plan(world: InstanceWorld) -> None:
+    """Such a look has no parameters (domain/live.py), and shows what a plan has to name."""
+    step = live.step_for(world.step.target.locator)
+    assert step is not None and not step.parameters
+    found = run_live(step, world.targets())
+    assert found.state["security_groups"] == world.parameters["earlier_groups"]
+    assert (found.state["profile"], found.state["profile_role"]) == (world.profile, world.role)
+    [point] = executor_of(step).points(step, found)
+    assert point.without_access is False
+
+
+def test_a_rule_that_comes_into_the_isolation_group_settles_nothing(world: InstanceWorld) -> None:
+    """`verify` refuses it; what follows a refusal must not take the groups alone for the effect."""
+    plan, targets, before = prepared(world)
+    run_apply(clearance(plan), plan.body, 0, targets, before)
+    executor = executor_of(world.step)
+    found = run_observe(world.step, targets)
+    assert executor.settled_from(world.step, found, before, {}) is Settled.APPLIED
+    world.let_in(world.isolation)
+    with pytest.raises(VerifyFailed, match="has 1 rules"):
+        run_verify(clearance(plan), plan.body, 0, targets, before)
+    found = run_observe(world.step, targets)
+    assert executor.settled_from(world.step, found, before, {}) is None
+
+
+def test_the_profile_is_not_taken_off_when_the_time_is_over(
+    world: InstanceWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, targets, before = prepared(world)
+    real = aws_instance_calls.association
+
+    def slow(*args: Any) -> Any:
+        found = real(*args)
+        monkeypatch.setattr(Deadline, "left", property(lambda _: 1.0))
+        return found
+
+    monkeypatch.setattr(aws_instance_calls, "association", slow)
+    with pytest.raises(PartlyApplied, match="no time is left"):
+        run_apply(clearance(plan), plan.body, 0, targets, before)
+    assert world.held() == [world.profile]
 
 
 def test_an_undoing_leaves_what_somebody_else_set_since(world: InstanceWorld) -> None:

@@ -66,6 +66,19 @@ def test_an_instance_of_another_account_and_a_managed_interface_are_refused(
     assert is_untouched(world)
 
 
+def test_an_interface_with_branches_is_not_taken_for_the_whole(
+    world: InstanceWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Branch interfaces are attached to no instance, and have groups of their own."""
+    own = [{"Name": "attachment.instance-id", "Values": [world.name]}]
+    interfaces = world.ec2.describe_network_interfaces(Filters=own)
+    interfaces["NetworkInterfaces"][0]["InterfaceType"] = "trunk"
+    play(monkeypatch, {"describe_network_interfaces": interfaces})
+    with pytest.raises(NotApplied, match="branches of a trunk"):
+        run_apply(clearance(world.plan()), world.plan().body, 0, world.targets())
+    assert is_untouched(world)
+
+
 def test_what_it_was_is_on_record_without_its_user_data(world: InstanceWorld) -> None:
     scaling = {"Key": "aws:autoscaling:groupName", "Value": "orders <b>\n" + "x" * 300}
     hostile = {"Key": "note", "Value": "AKIAIOSFODNN7EXAMPLE\u202e"}

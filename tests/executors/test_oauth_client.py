@@ -16,6 +16,7 @@ from remediation.domain.plan import Step
 from remediation.executors import oauth_client
 from remediation.executors.base import Deadline, Settled
 from remediation.executors.errors import NotApplied, VerifyFailed
+from remediation.executors.oauth_kept import iso
 from remediation.executors.oauth_registration import names
 from remediation.executors.run import (
     executor_of,
@@ -209,6 +210,25 @@ def test_the_client_that_observes_is_the_workers_own(world: OAuthClientWorld) ->
     own = make_plan(DELETE, {**world.target, "client_id": "hitl-observe"}, world.parameters)
     assert world.targets().is_own(own.steps[0].target)
     assert not world.targets().is_own(world.step.target)
+
+
+def test_the_client_that_revokes_for_others_is_the_workers_own(world: OAuthClientWorld) -> None:
+    path = world.directory / "more.toml"
+    (world.directory / "any.secret").write_text("secret-of-the-operator")
+    path.write_text(
+        f'{world.toml()}[oauth.login.clients."*"]\nclient_id = "hitl-operate"\n'
+        'operate_client_secret_file = "any.secret"\n'
+    )
+    targets = Targets.load(path, portal_system_identifier=None)
+    own = make_plan(DELETE, {**world.target, "client_id": "hitl-operate"}, world.parameters)
+    assert targets.is_own(own.steps[0].target) and not targets.is_own(world.step.target)
+
+
+def test_a_token_that_ended_in_the_year_702_proves_nothing() -> None:
+    """Pinned ends are compared as texts."""
+    ends = iso(datetime(702, 6, 15, tzinfo=UTC))
+    assert ends == "0702-06-15T00:00:00Z"
+    assert oauth_client._ending_after([f"{'0' * 64} {ends}"], datetime.now(UTC)) == []
 
 
 def test_no_log_of_the_worker_has_a_token(

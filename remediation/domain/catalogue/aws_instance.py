@@ -168,7 +168,7 @@ ISOLATE = ActionSpec(
     parameters=_EARLIER,
     example=_EXAMPLE,
     ends_sessions=gettext_noop(
-        "It ends no open connection; new ones are refused in both directions."
+        "Open connections that EC2 tracks go on, others may end; new ones are refused both ways."
     ),
     limits=(_CLIENTS, _AUTO_SCALING, _ROLE),
     credential=_CREDENTIAL,
@@ -178,7 +178,10 @@ ISOLATE = ActionSpec(
             " its metadata service, DHCP or time service either."
         ),
         gettext_noop("It ends no process, and changes nothing on its disks."),
-        gettext_noop("It does not stop access by Systems Manager or a console that is open now."),
+        gettext_noop(
+            "It does not stop access by Systems Manager, by the serial console or by another"
+            " console that is open now."
+        ),
         gettext_noop("It does not end credentials that lie on the instance itself."),
         gettext_noop("Who may change its groups or its profile can undo it."),
     ),
@@ -217,7 +220,7 @@ RESTORE_INSTANCE = ActionSpec(
     limits=(
         Limit(
             "profile_role",
-            present=gettext_noop("It can get credentials of this role again: {value}."),
+            present=gettext_noop("It can get credentials of this role: {value}."),
             absent="",
             unknown=gettext_noop("It was not looked at of which role it gets credentials."),
         ),
@@ -226,6 +229,9 @@ RESTORE_INSTANCE = ActionSpec(
     credential=_CREDENTIAL,
     cannot=(
         gettext_noop("It does not say whether the instance is safe to use again."),
-        gettext_noop("It does not look at what the rules of the groups let in by now."),
+        gettext_noop(
+            "It does not look at what the rules of the groups let in by now, what the role may do"
+            " by now, or whether the instance had these groups and this profile: the plan says so."
+        ),
     ),
 )
