@@ -127,13 +127,13 @@ class Executor(ABC):
     """
 
     spec: ClassVar[ActionSpec]
-    # The snapshot of the gate's observation, where the caller has it: `apply` acts on exactly that
-    # object, also if its name came to mean another one since.
+    # The gate's snapshot, if the caller has it: `apply` acts on that object, whatever has its name.
     expected: Snapshot | None = None
     # What the step made, where that is on record: for `verify` and `rollback`.
     made: Mapping[str, str] = MappingProxyType({})
     # The name of the version that the step delivers. What lies in another one is not this step's.
     version = ""
+    applied_by_reading = True  # after a lost answer, a look alone can show that the call was made
 
     @abstractmethod
     def observe(self, step: Step, targets: Targets) -> Observation:

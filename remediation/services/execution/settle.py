@@ -55,6 +55,8 @@ def _by_reading(run: Run, index: int) -> bool:
     seen = observe([step])
     observation = seen.observations[step.target.locator]
     verdict = run.settled(index, observation)
+    if verdict is Settled.APPLIED and not executor_of(step).applied_by_reading:
+        verdict = None
     open_ = executor_of(step).left_open(step, observation) if observation is not None else ()
     token, data = run.token(index), dict[str, Json](settled="read")
     if verdict is Settled.NOT_APPLIED and _may_spread(run, index):
