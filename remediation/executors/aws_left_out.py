@@ -1,8 +1,9 @@
 """Say which management events the selectors of a trail leave out.
 
 An event is recorded if any selector takes it, and a selector takes it if all of its conditions do.
-So of several selectors that each leave something out, only what all of them name is said to be
-missing; reads that one leaves out and writes that another does are both recorded.
+An event is a read or a write. So of the selectors that take reads, only what all of them leave out
+is missing among reads, and likewise for writes: writes that one selector leaves out are recorded
+only if another one that takes writes records them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from audit.tlog.canonical import Json
 
 NOTHING_RECORDED = "all of them"
 READS, WRITES = "read events", "write events"
+HALVES = (READS, WRITES)
 OTHER_REGIONS = "events of other regions"
 GLOBAL_SERVICES = "events of services without a region, such as IAM and STS"
 MANAGEMENT = {"Field": "eventCategory", "Equals": ["Management"]}
@@ -24,10 +26,24 @@ _BASIC = {"ReadOnly": WRITES, "WriteOnly": READS}
 
 def left_out(selectors: Sequence[Mapping[str, Any]]) -> list[Json]:
     """Return what is left out in words, in order. Without a selector CloudTrail takes all."""
-    if not selectors:
-        return []
+    found = _halves(selectors)
+    reads, writes = found[READS], found[WRITES]
+    if reads is None and writes is None:
+        return [NOTHING_RECORDED]
+    if reads is None or writes is None:
+        return [*sorted({*(reads or writes or ()), READS if reads is None else WRITES})]
+    both = reads & writes
+    some = [f"{half}: {one}" for half in HALVES for one in sorted((found[half] or both) - both)]
+    return [*sorted(both), *some]
+
+
+def _halves(selectors: Sequence[Mapping[str, Any]]) -> dict[str, set[str] | None]:
+    """Return what is left out among reads and among writes; None: all of them."""
     each = [{*_left_by(one)} for one in selectors if records_management(one)]
-    return [*sorted(set.intersection(*each))] if each else [NOTHING_RECORDED]
+    if not selectors:
+        each = [set()]
+    halves = {half: [one - {READS, WRITES} for one in each if half not in one] for half in HALVES}
+    return {half: set.intersection(*held) if held else None for half, held in halves.items()}
 
 
 def left_out_by(trail: Mapping[str, Any], selectors: Sequence[Mapping[str, Any]]) -> list[Json]:
@@ -42,8 +58,12 @@ def left_out_by(trail: Mapping[str, Any], selectors: Sequence[Mapping[str, Any]]
 
 def records_less(wanted: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether the wanted selectors leave out all that these do, and something more."""
-    less, now = {*map(str, left_out(wanted))}, {*map(str, left_out(held))}
-    return NOTHING_RECORDED not in now and (NOTHING_RECORDED in less or less > now)
+    less, now = _halves(wanted), _halves(held)
+    return less != now and all(_is_within(now[half], less[half]) for half in HALVES)
+
+
+def _is_within(few: set[str] | None, many: set[str] | None) -> bool:
+    return many is None or (few is not None and few <= many)
 
 
 def records_management(selector: Mapping[str, Any]) -> bool:

@@ -30,6 +30,7 @@ from remediation.executors.kubernetes_account_form import (
     body,
     is_account,
     made_by,
+    refuse_own_notes,
     refuse_twins,
     state_of,
 )
@@ -182,6 +183,7 @@ class RestoreAccount(_Account):
         settings = step.parameters["settings"]
         assert isinstance(settings, list)
         refuse_twins([str(one) for one in settings])
+        refuse_own_notes([str(one) for one in settings])
         if observation.state["present"] and observation.state["settings"] != settings:
             raise NotApplied("an account of this name is there, and it has other settings")
         if _is_ending(observation):

@@ -15,6 +15,7 @@ from remediation.executors.kubernetes_calls import Object
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # The annotation that says which step of which run made the account (store_place.version_name).
 MADE_BY = "hitlportal/made-by"
+_NOTES = (LAST_APPLIED, MADE_BY)
 LONGEST_MARK = 100
 # No plan can name a setting of these forms, so an account that has one is not removed.
 TOO_LONG = "too long"
@@ -28,6 +29,12 @@ def refuse_twins(settings: list[str]) -> None:
     keys += ["automount" for one in settings if one.startswith("automount:")]
     if len(keys) != len(set(keys)):
         raise NotApplied("the settings of the plan name one label, annotation or option twice")
+
+
+def refuse_own_notes(settings: list[str]) -> None:
+    """Refuse what is never read back: with it, an account would be made and not confirmed."""
+    if any(one.startswith(tuple(f"annotation:{key}=" for key in _NOTES)) for one in settings):
+        raise NotApplied("the settings of the plan name an annotation that no plan can set")
 
 
 def state_of(found: Object | None) -> dict[str, Json]:
@@ -57,7 +64,7 @@ def _said(found: Object) -> Iterator[str]:
     meta = found["metadata"]
     for form, held in (("label", "labels"), ("annotation", "annotations")):
         for key, value in (meta.get(held) or {}).items():
-            if key not in (LAST_APPLIED, MADE_BY):
+            if key not in _NOTES:
                 yield f"{form}:{key}={value}"
     if isinstance(found.get("automountServiceAccountToken"), bool):
         yield f"automount:{str(found['automountServiceAccountToken']).lower()}"

@@ -76,6 +76,9 @@ class _Rollout(KubernetesStep):
                 raise NotApplied(f"no replica set of this deployment has revision {number}")
         if len({one.rpartition(" ")[2] for one in known.values()}) < len(NUMBERS):
             raise NotApplied("both revisions have the same template")
+        told = observation.shown.get("template_after")
+        if isinstance(told, list) and len(told) > flows.MOST_SHOWN:
+            raise NotApplied("the template that comes has more parts than can be shown")
         if observation.state["revision"] != _number(step, self.goes):
             raise NotApplied(f"its template is not that of revision {_number(step, self.goes)}")
 
@@ -169,7 +172,7 @@ def _after(found: Workload, number: str) -> dict[str, Json]:
     before, after = templates.of(found.item), templates.of(source)
     return {
         "template_after": flows.shown(templates.said(after)),
-        "template_changes": flows.shown(templates.changes(before, after)),
+        "template_changes": flows.shown(templates.changed(before, after)),
     }
 
 

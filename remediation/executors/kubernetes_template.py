@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from remediation.domain.secrets.masking import mask_text
-from remediation.executors.kubernetes_flows import LONGEST
+from remediation.executors.kubernetes_flows import LONGEST, MOST_SHOWN
 
 HASH = "pod-template-hash"
 MOST_DEPTH = 8
@@ -22,6 +22,14 @@ _HOST = (
     ("hostNetwork", "in the network of its node"),
     ("hostPID", "sees the processes of its node"),
     ("hostIPC", "shares the memory of its node"),
+)
+# What else runs a command in a container, and where it stands.
+_HOOKS = (
+    ("lifecycle", "postStart"),
+    ("lifecycle", "preStop"),
+    ("", "startupProbe"),
+    ("", "livenessProbe"),
+    ("", "readinessProbe"),
 )
 # How a volume's source names what it takes.
 _NAMED = ("secretName", "claimName", "name", "path", "driver", "server")
@@ -60,13 +68,32 @@ def said(template: Template) -> Iterator[str]:
         yield _cut(f"volume {one.get('name')}: {', '.join(_sources(one))}")
 
 
-def changes(before: object, after: object, at: str = "", depth: int = 0) -> Iterator[str]:
+def changed(before: Template, after: Template) -> set[str]:
+    """Return the names of the parts that differ, in as much detail as can be shown whole.
+
+    Who adds many annotations would else have the other parts cut from the list.
+    """
+    for most in range(MOST_DEPTH, 1, -1):
+        found = {*changes(before, after, most=most)}
+        if len(found) <= MOST_SHOWN:
+            return found
+    return {*changes(before, after, most=1)}
+
+
+def changes(
+    before: object, after: object, at: str = "", depth: int = 0, most: int = MOST_DEPTH
+) -> Iterator[str]:
     """Yield the names of the parts that differ, never their values."""
     old, new = _by_name(before), _by_name(after)
-    if depth < MOST_DEPTH and old is not None and new is not None:
+    if depth < most and old is not None and new is not None:
         for key in sorted({*old, *new}):
             path = f"{at}.{key}" if at else key
-            yield from changes(old.get(key), new.get(key), path, depth + 1)
+            yield from changes(old.get(key), new.get(key), path, depth + 1, most)
+        # First containers run one after the other, and a variable takes what stands before it.
+        if isinstance(before, list) and [one for one in old if one in new] != [
+            one for one in new if one in old
+        ]:
+            yield _cut(f"{at} (their order)")
     elif before != after:
         yield _cut(at)
 
@@ -75,10 +102,11 @@ def _container(one: Mapping[str, Any]) -> Iterator[str]:
     yield f"image {one.get('image')}"
     for key, word in (("command", "command"), ("args", "arguments")):
         if words := one.get(key):
-            # As a shell has them, so that a secret after its option is found; masked before it is
-            # cut, since a half of a secret is not found.
-            told = shlex.join(map(str, words)) if isinstance(words, list) else str(words)
-            yield f"{word} {mask_text(told)}"
+            yield f"{word} {_told(words)}"
+    for at, key in _HOOKS:
+        held = _part(_part(one, at) if at else one, key)
+        if words := _part(held, "exec").get("command"):
+            yield f"{key} runs {_told(words)}"
     names = [str(each.get("name")) for each in _members(one, "env")]
     for each in _members(one, "envFrom"):
         names += [
@@ -88,8 +116,26 @@ def _container(one: Mapping[str, Any]) -> Iterator[str]:
         ]
     if names:
         yield f"variables {', '.join(names)}"
-    if _part(one, "securityContext").get("privileged"):
+    yield from _reach(one)
+
+
+def _told(words: object) -> str:
+    """Return a command as a shell has it, so that a secret after its option is found; masked before
+    it is cut, since a half of a secret is not found."""
+    return mask_text(shlex.join(map(str, words)) if isinstance(words, list) else str(words))
+
+
+def _reach(one: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a container may do beyond its own walls."""
+    held = _part(one, "securityContext")
+    if held.get("privileged"):
         yield "privileged: it can do all that its node can"
+    added = _part(held, "capabilities").get("add")
+    if isinstance(added, list) and added:
+        yield f"added capabilities {', '.join(map(str, added))}"
+    for port in _members(one, "ports"):
+        if port.get("hostPort"):
+            yield f"takes port {port['hostPort']} of its node"
 
 
 def _sources(volume: Mapping[str, Any]) -> Iterator[str]:

@@ -136,6 +136,12 @@ WRITE_EVENTS = {"Field": "readOnly", "Equals": ["false"]}
         ([advanced(READS), advanced(WRITE_EVENTS)], []),
         ([advanced(READS, NO_KMS), advanced(WRITE_EVENTS, NO_KMS)], None),
         ([advanced(NO_KMS), advanced()], []),
+        # All reads by one, and the writes of all but KMS by the other.
+        (
+            [advanced(READS), advanced(WRITE_EVENTS, NO_KMS)],
+            ["write events: of kms.amazonaws.com", "write events: of rdsdata.amazonaws.com"],
+        ),
+        ([advanced(READS, WRITE_EVENTS)], ["all of them"]),
         ([advanced({"Field": "eventCategory", "NotEquals": ["Management"]})], ["all of them"]),
         ([advanced({"Field": "readOnly", "Equals": [7]})], ["readOnly: all but Equals 7"]),
         ([{"FieldSelectors": 7}], ["all of them"]),
@@ -164,6 +170,15 @@ def test_a_restore_is_no_way_to_record_less(world: TrailWorld, condition: dict[s
     with pytest.raises(NotApplied, match="only less than now"):
         run_apply(clearance(plan), plan.body, 0, world.targets())
     assert world.selectors()[1] == [ADVANCED] and not world.lines()
+
+
+def test_writes_alone_are_not_left_out_by_two_selectors() -> None:
+    every, split = [advanced()], [advanced(READS), advanced(WRITE_EVENTS, NO_KMS)]
+    assert aws_left_out.records_less(split, every)
+    assert aws_left_out.records_less([advanced(NO_KMS)], split)
+    assert aws_left_out.records_less([advanced(READS)], split)
+    assert not aws_left_out.records_less(every, split)
+    assert not aws_left_out.records_less(split, split)
 
 
 def test_the_usual_exclusions_can_be_restored(world: TrailWorld) -> None:

@@ -437,6 +437,15 @@ def test_an_account_with_another_mark_is_somebody_else_s(make: Make, mark: str) 
     assert KEY not in repr(seen) and len(str(seen.shown["made_by"])) <= 100
 
 
+@pytest.mark.parametrize("key", [MADE_BY, "kubectl.kubernetes.io/last-applied-configuration"])
+def test_a_plan_cannot_set_what_is_never_read_back(make: Make, key: str) -> None:
+    world = make(RESTORE)
+    plan = make_plan(RESTORE, world.target, {"settings": [f"annotation:{key}=hitl-0-0"]})
+    with pytest.raises(NotApplied, match="no plan can set"):
+        run_apply(clearance(plan), plan.body, 0, world.targets())
+    assert world.changes() == 0
+
+
 def test_undoing_a_removal_does_not_take_an_attacker_s_account_for_its_own(make: Make) -> None:
     world = make(REMOVE)
     plan, targets, snapshot = world.plan(), world.targets(), prepared(world)

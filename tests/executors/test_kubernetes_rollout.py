@@ -207,6 +207,38 @@ def test_what_is_hidden_in_a_template_is_named(world: KubeWorld) -> None:
         assert [*templates.said(templates.of(odd))] == ["service account: default"]
 
 
+def test_who_pads_a_template_hides_no_part_of_it(world: KubeWorld) -> None:
+    """A02: the lists are bounded, and what reaches the node must not be what is left out."""
+    good = templates.of(set_of(world, "1"))
+    good["metadata"]["annotations"] = {"a": "b"}
+    padded: Object = copy.deepcopy(good)
+    padded["metadata"]["annotations"] |= {f"a{number}": "x" for number in range(60)}
+    padded["spec"]["hostPID"] = True
+    assert {"metadata.annotations", "spec.hostPID"} == templates.changed(good, padded)
+    first = [{"name": f"c{number}", "image": "pause"} for number in range(60)]
+    set_of(world, "1")["spec"]["template"]["spec"] |= {"hostPID": True, "initContainers": first}
+    with pytest.raises(NotApplied, match="more parts than can be shown"):
+        prepared(world)
+
+
+def test_the_order_of_first_containers_and_hooks_are_said() -> None:
+    names = [{"name": "verify"}, {"name": "fetch"}]
+    before, after = ({"spec": {"initContainers": held}} for held in (names, names[::-1]))
+    assert templates.changed(before, after) == {"spec.initContainers (their order)"}
+    hooked: Object = {
+        "name": "c",
+        "lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", "id"]}}},
+        "livenessProbe": {"exec": {"command": ["true"]}},
+        "securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}},
+        "ports": [{"containerPort": 1, "hostPort": 22}],
+    }
+    said = {*templates.said({"spec": {"containers": [hooked]}})}
+    assert {
+        "container c: postStart runs sh -c id", "container c: livenessProbe runs true",
+        "container c: added capabilities SYS_ADMIN", "container c: takes port 22 of its node",
+    } <= said  # fmt: skip
+
+
 # What somebody does to the deployment.
 
 
