@@ -77,6 +77,8 @@ class _Rollout(KubernetesStep):
         if len({one.rpartition(" ")[2] for one in known.values()}) < len(NUMBERS):
             raise NotApplied("both revisions have the same template")
         told = observation.shown.get("template_after")
+        if not told:
+            raise NotApplied("the template that comes was not looked at")
         if isinstance(told, list) and len(told) > flows.MOST_SHOWN:
             raise NotApplied("the template that comes has more parts than can be shown")
         if observation.state["revision"] != _number(step, self.goes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from remediation.executors.run import (
     run_rollback,
     run_traces,
     run_verify,
+    would_refuse,
 )
+from remediation.services.assessment import observe as observing
 from tests.executors.contract import clearance, make_plan
 from tests.executors.kube import IMAGE, PLANTED, KubePlace, KubeWorld, roles, tampered
 
@@ -219,6 +222,23 @@ def test_who_pads_a_template_hides_no_part_of_it(world: KubeWorld) -> None:
     set_of(world, "1")["spec"]["template"]["spec"] |= {"hostPID": True, "initContainers": first}
     with pytest.raises(NotApplied, match="more parts than can be shown"):
         prepared(world)
+
+
+def test_after_another_step_on_the_workload_the_template_is_shown_all_the_same(
+    world: KubeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One observation stands for both steps; the first one's look knows no template that comes."""
+    both = (("kubernetes.workload.isolate", {"directions": ["Ingress"]}), (UNDO, world.parameters))
+    plans = [make_plan(action, world.target, held) for action, held in both]
+    monkeypatch.setattr(observing, "_known", set[str])
+    monkeypatch.setattr(observing.host_files, "targets", world.targets)
+    steps = [plan.steps[0] for plan in plans]
+    found = observing.observe(steps).observations[steps[0].target.locator]
+    assert found is not None and found.shown["template_after"] and found.shown["template_changes"]
+    assert would_refuse(steps[1], found) == ""
+    alone = run_observe(steps[0], world.targets())
+    unseen = replace(found, shown=alone.shown)
+    assert "was not looked at" in would_refuse(steps[1], unseen)
 
 
 def test_the_order_of_first_containers_and_hooks_are_said() -> None:

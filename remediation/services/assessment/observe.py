@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
 
+from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
@@ -50,11 +51,21 @@ def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
             seen = run_observe(step, host_files.targets())
             if before is not None and before.exists:
                 # Another step pins other fields of the same target.
-                seen = replace(before, state={**seen.state, **before.state})
+                seen = replace(
+                    before,
+                    state={**seen.state, **before.state},
+                    shown=_shown_by_both(before, seen),
+                )
             found[locator] = seen
         except TargetUnobservable as error:
             found[locator], failures[locator] = None, error.detail or error.message
     return Seen(found, failures)
+
+
+def _shown_by_both(first: Observation, second: Observation) -> dict[str, Json]:
+    """What only the later step shows would else be seen by nobody: a look leaves it empty."""
+    later = {name: value for name, value in second.shown.items() if not first.shown.get(name)}
+    return {**first.shown, **later}
 
 
 def _has_fields(seen: Observation | None, step: Step) -> bool:
