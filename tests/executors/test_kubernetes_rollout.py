@@ -29,6 +29,7 @@ from remediation.executors.run import (
     run_verify,
     would_refuse,
 )
+from remediation.services import host_files
 from remediation.services.assessment import observe as observing
 from tests.executors.contract import clearance, make_plan
 from tests.executors.kube import IMAGE, PLANTED, KubePlace, KubeWorld, roles, tampered
@@ -228,10 +229,13 @@ def test_after_another_step_on_the_workload_the_template_is_shown_all_the_same(
     world: KubeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One observation stands for both steps; the first one's look knows no template that comes."""
-    both = (("kubernetes.workload.isolate", {"directions": ["Ingress"]}), (UNDO, world.parameters))
+    both: tuple[tuple[str, dict[str, Json]], ...] = (
+        ("kubernetes.workload.isolate", {"directions": ["Ingress"]}),
+        (UNDO, {**world.parameters}),
+    )
     plans = [make_plan(action, world.target, held) for action, held in both]
     monkeypatch.setattr(observing, "_known", set[str])
-    monkeypatch.setattr(observing.host_files, "targets", world.targets)
+    monkeypatch.setattr(host_files, "targets", world.targets)
     steps = [plan.steps[0] for plan in plans]
     found = observing.observe(steps).observations[steps[0].target.locator]
     assert found is not None and found.shown["template_after"] and found.shown["template_changes"]
