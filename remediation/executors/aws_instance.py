@@ -6,8 +6,10 @@ Two kinds of call. First each interface gets exactly the isolation group, which 
 read before, and only what is not as wanted yet is changed: an interface must have the groups that
 people saw or be isolated, the profile must be the one that they saw or be off. The id of an
 association stays the same when somebody replaces the profile, so the profile is read once more just
-before it is taken off. A crash leaves some interfaces isolated and the profile on; the next look
-reads which, and the same step does the rest.
+before it is taken off. Where groups are given back, nothing is called if their rules differ from
+those that people decided on; EC2 has no call for "only if they are still these", so they are
+compared again afterwards. A crash leaves some interfaces isolated and the profile on: the look
+cannot tell whose part that is, so people settle the step, and a new plan does the rest.
 
 The only rights that the two logins need for it:
     observe: ec2:DescribeInstances, ec2:DescribeNetworkInterfaces, ec2:DescribeSecurityGroups,
@@ -28,13 +30,16 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_instance_calls import Change
-from remediation.executors.aws_instance_look import look_at_instance, parsed
+from remediation.executors.aws_instance_groups import parsed
+from remediation.executors.aws_instance_look import look_at_instance
 from remediation.executors.aws_instance_traces import traces
 from remediation.executors.aws_policy_action import PolicyAction
 from remediation.executors.base import Deadline, Outcome, Point, Settled, Snapshot
-from remediation.executors.errors import NotApplied
+from remediation.executors.errors import NotApplied, VerifyFailed
 from remediation.executors.targets import Targets
 
+# What the groups let through that a restoring gives back.
+RULES = "earlier_rules"
 # DisassociateIamInstanceProfile works on "a running or stopped instance"; the two on the way there
 # can be isolated, and EC2 then refuses what it cannot do yet.
 WORKABLE = ("running", "stopped", "pending", "stopping")
@@ -81,10 +86,16 @@ class _Isolation(PolicyAction):
     ) -> Settled | None:
         if not observation.exists:
             return None
-        if observation.state == self.after(before, step.parameters):
+        pinned = {name: before.get(name) for name in observation.state}
+        if observation.state == self.after(pinned, step.parameters):
             # Also the rules of the isolation group count, as in `verify`.
             return None if self._why_not(step, observation) else Settled.APPLIED
-        return Settled.NOT_APPLIED if observation.state == dict(before) else None
+        return Settled.NOT_APPLIED if observation.state == pinned else None
+
+    def snapshot(self, observation: Observation) -> Snapshot:
+        """Undoing an isolation gives the groups back, so their rules are kept, though not pinned:
+        who may change them would else hold the isolation off."""
+        return {**observation.state, RULES: observation.shown[RULES]}
 
     @abstractmethod
     def _refuse(self, step: Step, found: Observation) -> None:
@@ -146,6 +157,12 @@ class _Isolation(PolicyAction):
             if known is not None and known != found.state[name]:
                 raise NotApplied(f"the instance was changed since people decided ({name})")
 
+    def _other_rules(self, found: Observation) -> str:
+        """Return that the groups of before let something else through by now; "" if not."""
+        known = (self.expected or {}).get(RULES)
+        other = known is not None and known != found.shown[RULES]
+        return "the rules of the earlier groups were changed since people decided" if other else ""
+
     def _undo(
         self,
         clearance: Clearance,
@@ -162,7 +179,10 @@ class _Isolation(PolicyAction):
         self._refuse_unworkable(step, found)
         self._refuse_back(step, found, snapshot["profile"])
         wanted = {name: snapshot[name] for name in ("security_groups", "profile")}
-        return Change(clearance, step, targets, found, deadline).bring(wanted)
+        made = Change(clearance, step, targets, found, deadline).bring(wanted)
+        if wanted["security_groups"] and (why := self._other_rules(self._look(step, targets))):
+            raise VerifyFailed(why)
+        return made
 
 
 class IsolateInstance(_Isolation):
@@ -178,6 +198,7 @@ class IsolateInstance(_Isolation):
 
     def _refuse_back(self, step: Step, found: Observation, profile: Json) -> None:
         _refuse_unrestorable(found, profile)
+        _refuse_why(self._other_rules(found))
 
     def _why_not(self, step: Step, found: Observation) -> str:
         return super()._why_not(step, found) or str(found.shown["isolation_trouble"])
@@ -193,6 +214,10 @@ class RestoreInstance(_Isolation):
 
     def _refuse(self, step: Step, found: Observation) -> None:
         _refuse_unrestorable(found, step.parameters["earlier_profile"])
+        _refuse_why(self._other_rules(found))
+
+    def _why_not(self, step: Step, found: Observation) -> str:
+        return super()._why_not(step, found) or self._other_rules(found)
 
     def _refuse_back(self, step: Step, found: Observation, profile: Json) -> None:
         _refuse_trouble(found)
@@ -203,8 +228,12 @@ class RestoreInstance(_Isolation):
 
 
 def _refuse_trouble(found: Observation) -> None:
-    if found.shown["isolation_trouble"]:
-        raise NotApplied(str(found.shown["isolation_trouble"]))
+    _refuse_why(str(found.shown["isolation_trouble"]))
+
+
+def _refuse_why(why: str) -> None:
+    if why:
+        raise NotApplied(why)
 
 
 def _refuse_unrestorable(found: Observation, profile: Json) -> None:

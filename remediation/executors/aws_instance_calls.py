@@ -21,7 +21,8 @@ from remediation.executors.aws_client import (
     changing,
     operating_client,
 )
-from remediation.executors.aws_instance_look import association, parsed
+from remediation.executors.aws_instance_groups import parsed
+from remediation.executors.aws_instance_look import association
 from remediation.executors.base import Deadline, Outcome, Snapshot
 from remediation.executors.errors import NotApplied, PartlyApplied
 from remediation.executors.targets import Targets
@@ -72,6 +73,8 @@ class Change:
         resources = [
             *(self._arn("network-interface", each) for each in changes),
             *(self._arn("security-group", each) for each in groups),
+            # EC2 lists it as a resource of the call, too; moto cannot show whether it asks for it.
+            self._arn("instance", str(self._step.target.fields["instance"])),
         ]
         client = self._client("ec2:ModifyNetworkInterfaceAttribute", resources)
         for name, each in changes.items():

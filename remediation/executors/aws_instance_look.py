@@ -13,17 +13,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue.aws_instance import HEX, MOST_GROUPS, MOST_INTERFACES, PROFILE
+from remediation.domain.catalogue.aws_instance import MOST_GROUPS, MOST_INTERFACES, PROFILE
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_account import AwsTarget, account
 from remediation.executors.aws_client import client_of, reading, uncut
+from remediation.executors.aws_instance_groups import (
+    MOST_VALUES,
+    checked_id,
+    groups_of,
+    isolation,
+    missing,
+    rules,
+    whole,
+)
 from remediation.executors.base import GONE
 from remediation.executors.targets import Targets
 
-# "You can specify up to 200 values for a filter" (EC2 API, "Filtering").
-MOST_VALUES = 200
 ON = ("associating", "associated")
 AUTO_SCALING = "aws:autoscaling:groupName"
 LONGEST = 255
@@ -56,26 +63,32 @@ def look_at_instance(step: Step, targets: Targets) -> Observation:
         found = find(step, client)
         if found is None:
             return GONE
-        groups = _groups(step, client, target)
+        groups = groups_of(step, client, target)
         held = _association(step, client)
         role = _role(step, target, held.profile)
         vpc = _vpc(found)
-        isolation, trouble = _isolation(target, groups, vpc)
-        interfaces = {_id(each["NetworkInterfaceId"], "eni"): each for each in found.interfaces}
+        own, trouble = isolation(target, groups, vpc)
+        interfaces = {
+            checked_id(each["NetworkInterfaceId"], "eni"): each for each in found.interfaces
+        }
         state: dict[str, Json] = {
-            "security_groups": [*_open(interfaces, isolation)],
+            "security_groups": [*_open(interfaces, own)],
             "profile": held.profile,
             "interfaces": [*sorted(interfaces)],
-            "isolation_group": isolation,
+            "isolation_group": own,
             "profile_role": role,
+            "earlier_rules": rules(step, groups),
         }
         shown = _shown(found) | {
+            "earlier_rules": state["earlier_rules"],
             "isolation_trouble": trouble or _trunks(found),
-            "missing_groups": [*_missing(step, groups, vpc)],
+            "missing_groups": [*missing(step, groups, vpc)],
             "profile_role": role,
             "uncut": [*uncut(target)],
         }
-    return Observation(True, state, shown, target.simulated)
+    return Observation(
+        True, {name: state[name] for name in step.spec.pin_fields}, shown, target.simulated
+    )
 
 
 def find(step: Step, client: Any) -> Found | None:
@@ -98,7 +111,7 @@ def find(step: Step, client: Any) -> Found | None:
         raise TargetUnobservable("EC2 names a state that it does not have")
     own = [{"Name": "attachment.instance-id", "Values": [wanted]}]
     answer = client.describe_network_interfaces(Filters=own)
-    interfaces = _whole(answer, "NetworkInterfaces", MOST_INTERFACES)
+    interfaces = whole(answer, "NetworkInterfaces", MOST_INTERFACES)
     listed = {each["NetworkInterfaceId"] for each in instance.get("NetworkInterfaces", [])}
     if listed != {each["NetworkInterfaceId"] for each in interfaces}:
         raise TargetUnobservable("EC2's answers name different interfaces of the instance")
@@ -117,73 +130,16 @@ def read_client(step: Step, targets: Targets) -> Any:
     return _client(step, account(targets, step.target.fields["account"]))
 
 
-def parsed(groups: Json) -> dict[str, list[str]]:
-    """Return the groups by interface, from the texts of `security_groups` or `earlier_groups`."""
-    assert isinstance(groups, list)
-    pairs = (str(each).partition(": ") for each in groups)
-    return {interface: named.split(",") for interface, _, named in pairs}
-
-
 def _client(step: Step, target: AwsTarget, service: str = "ec2") -> Any:
     key_id, secret = target.observe()
     region = step.target.fields["region"] if service == "ec2" else ""
     return client_of(target, key_id, secret, service=service, region=region)
 
 
-def _whole(answer: Mapping[str, Any], name: str, most: int) -> list[Any]:
-    """Return a list of EC2 that came whole."""
-    found: list[Any] = answer[name]
-    if answer.get("NextToken") or len(found) > most:
-        raise TargetUnobservable(f"EC2 lists more than {most} {name}")
-    return found
-
-
-def _id(value: object, kind: str) -> str:
-    if not isinstance(value, str) or not re.fullmatch(rf"{kind}-{HEX}", value):
-        raise TargetUnobservable(f"EC2 names something that is no id ({kind}-)")
-    return value
-
-
-def _groups(step: Step, client: Any, target: AwsTarget) -> dict[str, Mapping[str, Any]]:
-    """Return the isolation groups and those that the plan names, as far as they exist."""
-    ids = sorted({*target.isolation_groups, *_named(step)})
-    if not ids:
-        return {}
-    if len(ids) > MOST_VALUES:
-        raise TargetUnobservable("more groups are named than EC2 looks up at once")
-    # By a filter: an unknown id is left out, and not an error of the whole call.
-    answer = client.describe_security_groups(Filters=[{"Name": "group-id", "Values": ids}])
-    found = _whole(answer, "SecurityGroups", MOST_VALUES)
-    return {each["GroupId"]: each for each in found if each["GroupId"] in ids}
-
-
-def _named(step: Step) -> Iterable[str]:
-    """Yield the groups that the plan names; a look has no plan, and names none."""
-    earlier = step.parameters.get("earlier_groups", [])
-    return (group for held in parsed(earlier).values() for group in held)
-
-
 def _vpc(found: Found) -> str:
     """Return the VPC of all interfaces; "" if they are in several."""
     places = {str(each.get("VpcId", "")) for each in found.interfaces}
-    return _id(places.pop(), "vpc") if len(places) == 1 else ""
-
-
-def _isolation(
-    target: AwsTarget, groups: Mapping[str, Mapping[str, Any]], vpc: str
-) -> tuple[str, str]:
-    """Return the isolation group, and why it cannot be used; "" for none."""
-    if not target.isolation_groups:
-        return "", "the targets file names no isolation_groups"
-    if not vpc:
-        return "", "its interfaces are in no VPC, or in several"
-    own = [each for each in target.isolation_groups if groups.get(each, {}).get("VpcId") == vpc]
-    if len(own) != 1:
-        how = "none" if not own else "more than one"
-        return "", f"{how} of the isolation_groups is in its network ({vpc})"
-    [group] = own
-    rules = len(groups[group]["IpPermissions"]) + len(groups[group]["IpPermissionsEgress"])
-    return group, f"isolation group {group} has {rules} rules and must have none" if rules else ""
+    return checked_id(places.pop(), "vpc") if len(places) == 1 else ""
 
 
 def _trunks(found: Found) -> str:
@@ -193,7 +149,7 @@ def _trunks(found: Found) -> str:
     no instance. Each has groups of its own, which the trunk's do not replace.
     """
     trunks = (each for each in found.interfaces if each.get("InterfaceType") == "trunk")
-    names = sorted(_id(each["NetworkInterfaceId"], "eni") for each in trunks)
+    names = sorted(checked_id(each["NetworkInterfaceId"], "eni") for each in trunks)
     said = f"{', '.join(names)}: the branches of a trunk interface have groups of their own"
     return said if names else ""
 
@@ -201,22 +157,17 @@ def _trunks(found: Found) -> str:
 def _open(interfaces: Mapping[str, Mapping[str, Any]], isolation: str) -> Iterable[str]:
     """Yield the groups of each interface that is not isolated."""
     for interface, held in sorted(interfaces.items()):
-        groups = sorted(_id(each["GroupId"], "sg") for each in held["Groups"])
+        groups = sorted(checked_id(each["GroupId"], "sg") for each in held["Groups"])
         if len(groups) > MOST_GROUPS:
             raise TargetUnobservable("an interface has more groups than EC2 takes")
         if not isolation or groups != [isolation]:
             yield f"{interface}: {','.join(groups) or 'none'}"
 
 
-def _missing(step: Step, groups: Mapping[str, Mapping[str, Any]], vpc: str) -> Iterable[str]:
-    """Yield the groups that the plan names and that the instance's VPC does not have."""
-    return sorted(each for each in {*_named(step)} if groups.get(each, {}).get("VpcId") != vpc)
-
-
 def _association(step: Step, client: Any) -> Association:
     own = [{"Name": "instance-id", "Values": [step.target.fields["instance"]]}]
     answer = client.describe_iam_instance_profile_associations(Filters=own)
-    held = _whole(answer, "IamInstanceProfileAssociations", MOST_VALUES)
+    held = whole(answer, "IamInstanceProfileAssociations", MOST_VALUES)
     on = [each for each in held if each["State"] in ON]
     if not on:
         return Association()
@@ -256,7 +207,9 @@ def _shown(found: Found) -> dict[str, Json]:
         "status": found.instance["State"]["Name"],
         "network_addresses": [*addresses(found.interfaces)][:MOST_ADDRESSES],
         "auto_scaling": tags.get(AUTO_SCALING, "")[:LONGEST],
-        "managed_interfaces": [*sorted(_id(each["NetworkInterfaceId"], "eni") for each in managed)],
+        "managed_interfaces": [
+            *sorted(checked_id(each["NetworkInterfaceId"], "eni") for each in managed)
+        ],
     }
 
 

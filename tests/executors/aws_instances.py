@@ -161,7 +161,8 @@ class InstanceWorld(DeniedUserWorld):
             return [f"{at}:instance/{self.name}"]
         groups = [given[name] for name in given if name.startswith("SecurityGroupId.")]
         interface = f"{at}:network-interface/{given['NetworkInterfaceId']}"
-        return [interface, *(f"{at}:security-group/{each}" for each in groups)]
+        attached = f"{at}:instance/{self.name}"
+        return [interface, *(f"{at}:security-group/{each}" for each in groups), attached]
 
     def look(self) -> object:
         return self.groups(), self.held()

@@ -67,6 +67,7 @@ def test_each_of_two_interfaces_is_isolated_and_restored(world: InstanceWorld) -
         "interfaces": sorted([world.interface, second]),
         "isolation_group": world.isolation,
         "profile_role": world.role,
+        "earlier_rules": before["earlier_rules"],
     }
     run_apply(clearance(plan), plan.body, 0, targets, before)
     run_verify(clearance(plan), plan.body, 0, targets, before)

@@ -15,7 +15,7 @@ from remediation.domain.limits import limits
 from remediation.domain.plan import Step
 from remediation.executors import oauth_client
 from remediation.executors.base import Deadline, Settled
-from remediation.executors.errors import NotApplied, VerifyFailed
+from remediation.executors.errors import NotApplied, OutcomeUnknown, VerifyFailed
 from remediation.executors.oauth_kept import iso
 from remediation.executors.oauth_registration import names
 from remediation.executors.run import (
@@ -79,7 +79,7 @@ def test_people_see_whose_tokens_end_and_that_its_users_are_cut(world: OAuthClie
         "tokens": [f"{sha256(world.token)[:16]}… of ann for read"]
     }
     said = [one.fill(one.sentence) for one in limits(world.step, seen)]
-    assert any("Whoever uses the client is cut" in one and "of ann" in one for one in said)
+    assert any("Each user of the client is cut" in one and "of ann" in one for one in said)
     assert world.token not in repr(seen) and world.client.token not in repr(seen)
 
 
@@ -151,11 +151,13 @@ def test_not_active_counts_only_before_the_tokens_own_end(world: OAuthClientWorl
     assert executor.settled_from(world.step, before, less, {}) is None
 
 
-def test_a_repeat_after_a_kill_ends_well(world: OAuthClientWorld) -> None:
+def test_a_refused_repeat_is_no_proof_of_a_deletion(world: OAuthClientWorld) -> None:
+    """No service repeats the call; the provider answers a holder's tricks like a second DELETE."""
     plan, targets = world.plan(), world.targets()
     kept = run_observe(world.step, targets).state
     assert run_apply(clearance(plan), plan.body, 0, targets, kept).detail == {"deleted": True}
-    assert run_apply(clearance(plan), plan.body, 0, targets, kept).detail == {"deleted": False}
+    with pytest.raises(OutcomeUnknown, match="only people can say"):
+        run_apply(clearance(plan), plan.body, 0, targets, kept)
     run_verify(clearance(plan), plan.body, 0, targets, kept)
 
 

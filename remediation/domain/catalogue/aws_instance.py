@@ -43,6 +43,7 @@ INSTANCE = TargetSpec(
         "status",
         "network_addresses",
         "auto_scaling",
+        "earlier_rules",
         "isolation_trouble",
         "managed_interfaces",
         "missing_groups",
@@ -205,7 +206,7 @@ RESTORE_INSTANCE = ActionSpec(
     reversible=True,
     hard_timeout_s=60,
     propagation_s=300,
-    pin_fields=_PIN,
+    pin_fields=(*_PIN, "earlier_rules"),
     leads_to=MappingProxyType({}),
     leads_to_from=MappingProxyType(
         {
@@ -230,8 +231,9 @@ RESTORE_INSTANCE = ActionSpec(
     cannot=(
         gettext_noop("It does not say whether the instance is safe to use again."),
         gettext_noop(
-            "It does not look at what the rules of the groups let in by now, what the role may do"
-            " by now, or whether the instance had these groups and this profile: the plan says so."
+            "It does not show what the rules of the groups let in; it stops if they change after"
+            " people decided. It does not look at what the role may do, or at whether the instance"
+            " had these groups and this profile: the plan says so."
         ),
     ),
 )

@@ -69,6 +69,7 @@ WORDS = {
     "profile": pgettext("field of an observation", "instance profile"),
     "interfaces": pgettext("field of an observation", "network interfaces"),
     "isolation_group": pgettext("field of an observation", "isolation group"),
+    "earlier_rules": pgettext("field of an observation", "digest of the groups' rules"),
     "profile_role": pgettext("field of an observation", "role of the profile"),
     "network_addresses": pgettext("field of an observation", "addresses"),
     "auto_scaling": pgettext("field of an observation", "Auto Scaling group"),

@@ -108,7 +108,7 @@ DELETE = ActionSpec(
         Limit(
             "tokens",
             gettext_noop(
-                "Whoever uses the client is cut, not only a thief. Its named tokens are: {value}."
+                "Each user of the client is cut, not only a thief. Its named tokens are: {value}."
             ),
             gettext_noop("None of the named tokens is active."),
             gettext_noop("It was not looked at who uses the client."),
