@@ -31,7 +31,7 @@ from remediation.executors.aws_bucket_look import look_at_bucket, owned, stay
 from remediation.executors.aws_client import changing, operating_client
 from remediation.executors.aws_policy_action import PolicyAction
 from remediation.executors.base import Deadline, Outcome, Point, Snapshot
-from remediation.executors.errors import NotApplied
+from remediation.executors.errors import NotApplied, VerifyFailed
 from remediation.executors.targets import Targets
 
 ALL: list[Json] = [*FLAGS]
@@ -89,11 +89,19 @@ class _Flags(PolicyAction):
         """Refuse a bucket that moved, or one that would be open to others than people saw."""
         if self._differs("region", found):
             raise NotApplied("the bucket was changed since people decided (region)")
+        if self._opens(found, wanted) and (why := self._changed(found)):
+            raise NotApplied(why)
+
+    def _opens(self, found: Observation, wanted: Json) -> bool:
+        """Return whether a flag that is on would be off."""
         held = found.state["public_blocks"]
         assert isinstance(held, list) and isinstance(wanted, list)
+        return not {*map(str, held)} <= {*map(str, wanted)}
+
+    def _changed(self, found: Observation) -> str:
+        """Return what is behind the flags that people did not see; "" for nothing."""
         other = [name for name in BEHIND if self._differs(name, found)]
-        if other and not {*map(str, held)} <= {*map(str, wanted)}:
-            raise NotApplied(f"the bucket was changed since people decided ({', '.join(other)})")
+        return f"the bucket was changed since people decided ({', '.join(other)})" if other else ""
 
     def _differs(self, name: str, found: Observation) -> bool:
         """Return whether the bucket has another value by now than it had for people."""
@@ -140,7 +148,10 @@ class _Flags(PolicyAction):
             raise NotApplied(f"somebody else set the flags since: {_said(held)}")
         self.expected = snapshot
         self._refuse_changed(found, before)
-        return self._bring(clearance, step, targets, found, before, deadline)
+        made = self._bring(clearance, step, targets, found, before, deadline)
+        if self._opens(found, before) and (why := self._changed(self._look(step, targets))):
+            raise VerifyFailed(why)
+        return made
 
 
 class BlockPublicAccess(_Flags):
@@ -159,9 +170,7 @@ class RestorePublicAccess(_Flags):
 
     def _why_not(self, step: Step, found: Observation) -> str:
         """What was opened between the look and the call was seen by nobody, so it is not done."""
-        other = [name for name in BEHIND if self._differs(name, found)]
-        changed = f"the bucket was changed meanwhile ({', '.join(other)})" if other else ""
-        return super()._why_not(step, found) or changed
+        return super()._why_not(step, found) or self._changed(found)
 
     def _wanted(self, step: Step) -> list[Json]:
         earlier = step.parameters["earlier_blocks"]

@@ -300,3 +300,19 @@ def test_a_policy_that_parsers_read_differently_has_a_digest_of_its_own(
     """Else who writes one could hold off a block, or be taken for what people saw."""
     odd = ('{"a":2}', '{"a":1,"a":2}', '{"a":2.0}', "{", f'{{"a":"{"x" * 30_000}"}}', '{"é":2}')
     assert len(digests(world, monkeypatch, *odd)) == len(odd)
+
+
+def test_what_is_opened_while_a_block_is_undone_is_told(
+    world: BucketWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, targets = world.plan(), world.targets()
+    before = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
+    run_apply(clearance(plan), plan.body, 0, targets, before)
+
+    def operating(*args: Any, **more: Any) -> Any:
+        opened_unseen(world, "acl")
+        return aws_client.operating_client(*args, **more)
+
+    monkeypatch.setattr(aws_bucket, "operating_client", operating)
+    with pytest.raises(RollbackFailed, match="public_grants"):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, before)
