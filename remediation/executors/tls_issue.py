@@ -67,7 +67,9 @@ class Issue(Executor):
             if api.get(f"{entry.mount}/roles/{entry.role}") is None:
                 return GONE
             problems = trust_problems(entry, issuer_of(api, entry.mount))
-        promoted = look_in_store(targets, step.target, step.parameters["store"]).promoted
+        # A look without a plan knows no store, and settles nothing.
+        store = step.parameters.get("store")
+        promoted = look_in_store(targets, step.target, store).promoted if store else ""
         served = ask(entry)
         if not served.shown:
             raise TargetUnobservable(f"no server answers: {', '.join(served.words_unseen)}"[:300])

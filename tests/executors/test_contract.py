@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from audit.tlog.canonical import encode
-from remediation.domain import instant
+from remediation.domain import instant, live
 from remediation.domain.catalogue import PROVIDERS, TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import Digest, TargetUnobservable, UnknownField
@@ -44,6 +44,12 @@ from tests.executors.contract import CONTRACTS, World, cases, clearance, closed_
 
 # After a lost answer: servers can show a certificate of anybody, and a lease can be anybody's.
 ONLY_THE_STORE_TELLS = {"tls.certificate.issue", "openbao.database_role.new_credential"}
+
+# A look at these needs what only a plan says: tokens of the client, variables of the playbook.
+SEEN_BY_A_PLAN_ONLY = {
+    "oauth.client": "only a plan names",
+    "ansible.playbook": "the plan does not give variable",
+}
 
 
 def test_every_provider_with_actions_is_tried() -> None:
@@ -90,6 +96,24 @@ def test_reading_live_shows_what_observing_shows_and_changes_nothing(world: Worl
         with pytest.raises(TargetUnobservable):
             run_live(gone, world.targets())
     assert (world.look(), world.changes()) == (before, 0)
+
+
+def test_people_look_at_it_before_there_is_a_plan(world: World) -> None:
+    """Such a look has no parameters (domain/live.py). It shows the target, or says what it lacks.
+
+    An unexpected error would become a refusal, too: "KeyError" is nothing that people can mend.
+    """
+    if world.step.spec.creates:
+        return
+    step = live.step_for(world.step.target.locator)
+    assert step is not None and not step.parameters
+    if lacks := SEEN_BY_A_PLAN_ONLY.get(world.step.target.kind):
+        with pytest.raises(TargetUnobservable, match=lacks):
+            run_live(step, world.targets())
+        return
+    seen = run_live(step, world.targets())
+    assert seen.exists and set(seen.state) == set(step.spec.pin_fields)
+    executor_of(step).points(step, seen)
 
 
 def test_a_secret_is_compared_or_said_not_to_be_and_stands_in_no_log(world: World) -> None:
