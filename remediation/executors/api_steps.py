@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
@@ -47,18 +48,19 @@ class ApiStep(Executor, Generic[At]):
     # Whether a look may get an older copy of the target.
     has_old_copies: ClassVar[bool] = False
 
+    @abstractmethod
     def _at(self, step: Step, targets: Targets) -> At:
         """Return the place of the target. Raises TargetUnobservable."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _look(self, at: At, step: Step) -> Observation:
         """Raises TargetUnobservable."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _key(self, at: At, step: Step, clearance: Clearance) -> str:
         """Return the operating app's private key. Raises NotApplied and ClearanceRefused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _change(
         self,
         at: At,
@@ -69,7 +71,6 @@ class ApiStep(Executor, Generic[At]):
         deadline: Deadline,
     ) -> None:
         """Bring the target to the wanted state. Raises NotApplied and OutcomeUnknown."""
-        raise NotImplementedError
 
     def observe(self, step: Step, targets: Targets) -> Observation:
         return self._look(self._at(step, targets), step)

@@ -188,7 +188,7 @@ def test_a_secret_that_was_added_since_stops_the_removal(
 def test_a_credential_that_comes_while_a_secret_is_removed_leaves_the_step_unconfirmed(
     worlds: dict[str, EntraWorld], entra_place: EntraPlace, kind: str
 ) -> None:
-    """Whoever holds the application may add another one: it is not contained by the removal."""
+    """Who holds the application may add another one: it is not contained by the removal."""
     world = worlds[REMOVE]
     plan, targets, executor = world.plan(), world.targets(), executor_of(world.step)
     snapshot = run_prepare(clearance(plan), plan.body, 0, targets, run_observe(world.step, targets))
