@@ -28,6 +28,7 @@ def refuse_order(steps: Sequence[Step], order: Order, at: str) -> None:
     retires = [step for step in steps if step.spec.retires]
     _refuse_destroyed(steps, retires, at)
     _refuse_given_back(steps, at)
+    _refuse_second_look(steps, at)
     match order:
         case Order.NONE:
             for step in delivers:
@@ -74,6 +75,22 @@ def _refuse_given_back(steps: Sequence[Step], at: str) -> None:
             )
         if step.spec.retires or step.spec.removes_access:
             taken.setdefault(step.target.locator, step.index)
+
+
+def _refuse_second_look(steps: Sequence[Step], at: str) -> None:
+    """One observation stands for a target: what is read for one step must not be read as another's.
+
+    Else people would sign what the second step brings by the sight of what the first one brings.
+    """
+    read: dict[tuple[str, str], int] = {}
+    for step in steps:
+        for name in step.spec.shows:
+            by = read.setdefault((step.target.locator, name), step.index)
+            if by != step.index:
+                raise RotationOrder(
+                    f"step {by + 1} needs the same look at this target: make a plan of its own",
+                    pointer=f"{at}/{step.index}",
+                )
 
 
 def refuse_trust(steps: Sequence[Step], at: str) -> None:

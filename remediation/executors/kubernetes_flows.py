@@ -23,11 +23,19 @@ def name_of(item: Object) -> str:
     return str(item.get("metadata", {}).get("name", ""))
 
 
-def shown(texts: Iterable[str]) -> list[Json]:
+def shown(texts: Iterable[str], longest: int = LONGEST) -> list[Json]:
     """Return texts as they are shown: each once, in order, cut, and not too many."""
-    found = sorted({text[:LONGEST] for text in texts})
+    found = sorted({cut(text, longest) for text in texts})
     more = len(found) - MOST_SHOWN
     return [*found[:MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
+def cut(text: str, longest: int = LONGEST) -> str:
+    """Return a text that says how long it was if it is cut."""
+    if len(text) <= longest:
+        return text
+    end = f" … ({len(text)} characters)"
+    return text[: longest - len(end)] + end
 
 
 def services_of(services: Sequence[Object], sets: Sequence[Labels]) -> list[Object]:

@@ -44,6 +44,9 @@ ANOTHER = "another one"
 NOT_THERE = "not there"
 # A deployment's version also changes with its status, so a refused change is tried again.
 ATTEMPTS = 3
+# Characters of one part of the template that comes. A longer one is not brought back: 50 of them
+# still fit into an observation (256 KiB).
+LONGEST_PART = 2_000
 
 
 class _Rollout(KubernetesStep):
@@ -79,8 +82,7 @@ class _Rollout(KubernetesStep):
         told = observation.shown.get("template_after")
         if not told:
             raise NotApplied("the template that comes was not looked at")
-        if isinstance(told, list) and len(told) > flows.MOST_SHOWN:
-            raise NotApplied("the template that comes has more parts than can be shown")
+        _refuse_cut(told)
         if observation.state["revision"] != _number(step, self.goes):
             raise NotApplied(f"its template is not that of revision {_number(step, self.goes)}")
 
@@ -142,6 +144,15 @@ def _refuse_resting(said: str) -> None:
         raise NotApplied(f"the deployment is {said}: a new template would change no pod")
 
 
+def _refuse_cut(told: Json) -> None:
+    """People sign the template that comes, so each part of it is shown whole (A02)."""
+    lines = [str(one) for one in told] if isinstance(told, list) else []
+    if len(lines) > flows.MOST_SHOWN:
+        raise NotApplied("the template that comes has more parts than can be shown")
+    if any(len(line) >= LONGEST_PART for line in lines):
+        raise NotApplied("the template that comes has a part that is too long to be shown")
+
+
 def _number(step: Step, name: str) -> str:
     """Return a number of the plan; "" for a look without a plan."""
     return str(step.parameters.get(name, ""))
@@ -173,7 +184,7 @@ def _after(found: Workload, number: str) -> dict[str, Json]:
         return {}
     before, after = templates.of(found.item), templates.of(source)
     return {
-        "template_after": flows.shown(templates.said(after)),
+        "template_after": flows.shown(templates.said(after), LONGEST_PART),
         "template_changes": flows.shown(templates.changed(before, after)),
     }
 

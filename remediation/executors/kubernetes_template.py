@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from remediation.domain.secrets.masking import mask_text
-from remediation.executors.kubernetes_flows import LONGEST, MOST_SHOWN
+from remediation.executors.kubernetes_flows import MOST_SHOWN, cut
 
 HASH = "pod-template-hash"
 MOST_DEPTH = 8
@@ -63,9 +63,9 @@ def said(template: Template) -> Iterator[str]:
             yield words
     for key, kind in (("initContainers", "first container"), ("containers", "container")):
         for one in _members(spec, key):
-            yield from (_cut(f"{kind} {one.get('name')}: {text}") for text in _container(one))
+            yield from (f"{kind} {one.get('name')}: {text}" for text in _container(one))
     for one in _members(spec, "volumes"):
-        yield _cut(f"volume {one.get('name')}: {', '.join(_sources(one))}")
+        yield f"volume {one.get('name')}: {', '.join(_sources(one))}"
 
 
 def changed(before: Template, after: Template) -> set[str]:
@@ -93,9 +93,9 @@ def changes(
         if isinstance(before, list) and [one for one in old if one in new] != [
             one for one in new if one in old
         ]:
-            yield _cut(f"{at} (their order)")
+            yield cut(f"{at} (their order)")
     elif before != after:
-        yield _cut(at)
+        yield cut(at)
 
 
 def _container(one: Mapping[str, Any]) -> Iterator[str]:
@@ -176,11 +176,3 @@ def _part(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _members(value: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     found = value.get(key)
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _cut(text: str) -> str:
-    """Return a line that says how long it was if it is cut."""
-    if len(text) <= LONGEST:
-        return text
-    end = f" … ({len(text)} characters)"
-    return text[: LONGEST - len(end)] + end

