@@ -32,7 +32,9 @@ _HOOKS = (
     ("", "readinessProbe"),
 )
 # How a volume's source names what it takes.
-_NAMED = ("secretName", "claimName", "name", "path", "driver", "server")
+_NAMED = ("secretName", "claimName", "name", "driver", "server", "path", "reference")
+# What a variable takes its value from.
+_FROM = (("secretKeyRef", "secret"), ("configMapKeyRef", "config map"))
 
 Template = Mapping[str, Any]
 
@@ -58,6 +60,8 @@ def said(template: Template) -> Iterator[str]:
     yield f"service account: {spec.get('serviceAccountName') or 'default'}"
     if spec.get("automountServiceAccountToken") is False:
         yield "service account: its token is not mounted"
+    if node := spec.get("nodeName"):
+        yield f"on node {node} alone"
     for key, words in _HOST:
         if spec.get(key):
             yield words
@@ -107,7 +111,7 @@ def _container(one: Mapping[str, Any]) -> Iterator[str]:
         held = _part(_part(one, at) if at else one, key)
         if words := _part(held, "exec").get("command"):
             yield f"{key} runs {_told(words)}"
-    names = [str(each.get("name")) for each in _members(one, "env")]
+    names = [_variable(each) for each in _members(one, "env")]
     for each in _members(one, "envFrom"):
         names += [
             f"all of {kind.removesuffix('Ref')} {_part(each, kind).get('name')}"
@@ -117,6 +121,12 @@ def _container(one: Mapping[str, Any]) -> Iterator[str]:
     if names:
         yield f"variables {', '.join(names)}"
     yield from _reach(one)
+
+
+def _variable(one: Mapping[str, Any]) -> str:
+    held = _part(one, "valueFrom")
+    taken = [f"from {word} {_part(held, kind).get('name')}" for kind, word in _FROM if kind in held]
+    return " ".join([str(one.get("name")), *taken])
 
 
 def _told(words: object) -> str:
@@ -142,8 +152,7 @@ def _sources(volume: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a volume is of: the kind of its source, and the name that it takes."""
     for kind in sorted(volume.keys() - {"name"}):
         source = _part(volume, kind)
-        name = next((str(source[key]) for key in _NAMED if source.get(key)), "")
-        yield f"{kind} {name}".strip()
+        yield " ".join([kind, *(str(source[key]) for key in _NAMED if source.get(key))])
         for each in _members(source, "sources"):
             yield from _sources(each)
 

@@ -164,6 +164,7 @@ def test_what_is_hidden_in_a_template_is_named(world: KubeWorld) -> None:
     template: Object = {
         "spec": {
             "hostPID": True,
+            "nodeName": "a1",
             "automountServiceAccountToken": False,
             "initContainers": [
                 {"name": "a", "image": "b", "securityContext": {"privileged": True}},
@@ -174,11 +175,16 @@ def test_what_is_hidden_in_a_template_is_named(world: KubeWorld) -> None:
                     "name": "c",
                     "image": "d",
                     "args": ["--password", secret, "x" * 400],
+                    "env": [
+                        {"name": "K", "valueFrom": {"secretKeyRef": {"name": "db", "key": "k"}}}
+                    ],
                     "envFrom": [{"secretRef": {"name": "s"}}, {"configMapRef": {"name": "m"}}],
                 }
             ],
             "volumes": [
                 {"name": "v", "secret": {"secretName": "db"}},
+                {"name": "n", "nfs": {"server": "files.example", "path": "/all"}},
+                {"name": "i", "image": {"reference": "registry.example/tools:1"}},
                 {"name": "w", "projected": {"sources": [{"secret": {"name": "q"}}]}},
             ],
         }
@@ -187,15 +193,19 @@ def test_what_is_hidden_in_a_template_is_named(world: KubeWorld) -> None:
     assert said[:3] == [
         "service account: default",
         "service account: its token is not mounted",
-        "sees the processes of its node",
+        "on node a1 alone",
     ]
     assert "first container a: privileged: it can do all that its node can" in said
-    assert "container c: variables all of secret s, all of configMap m" in said
-    assert {"volume v: secret db", "volume w: projected, secret q"} <= {*said}
+    assert {
+        "volume v: secret db", "volume w: projected, secret q", "volume n: nfs files.example /all",
+        "volume i: image registry.example/tools:1", "on node a1 alone",
+        "container c: variables K from secret db, all of secret s, all of configMap m",
+    } <= {*said}  # fmt: skip
     [long] = [one for one in said if "arguments" in one]
     assert secret not in long and long.endswith("x" * 400)
     changed = copy.deepcopy(template)
     changed["spec"]["containers"][0]["env"] = [{"name": "A", "value": "1"}]
+    template["spec"]["containers"][0].pop("env")
     changed["spec"]["containers"][0]["securityContext"] = {"privileged": True}
     other = copy.deepcopy(changed)
     other["spec"]["containers"][0]["env"][0]["value"] = "2"

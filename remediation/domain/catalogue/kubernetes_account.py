@@ -156,6 +156,10 @@ REMOVE = ActionSpec(
             " is gone."
         ),
         gettext_noop("It does not undo what was done with the tokens."),
+        gettext_noop(
+            "Somebody who can change the account can hold its removal up with a finalizer: then the"
+            " step is not confirmed, and the account's tokens work until it is gone."
+        ),
     ),
 )
 RESTORE = ActionSpec(
@@ -186,6 +190,10 @@ RESTORE = ActionSpec(
     cannot=(
         gettext_noop("It makes no old token valid again: they name the identifier that is gone."),
         gettext_noop("It makes no legacy token again; who used one needs a new one."),
+        gettext_noop(
+            "Its mark on the account is no secret. If the worker stops in the middle, somebody who"
+            " can make accounts there and knows the run could have made one with the same mark."
+        ),
         gettext_noop(
             "It restarts no pod. A pod has a token again when its node renews it, or after a"
             " restart."

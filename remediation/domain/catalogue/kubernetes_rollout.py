@@ -81,6 +81,10 @@ _CANNOT = (
         " change the deployment could often change that, too. Read its template."
     ),
     gettext_noop("It does not work on stateful sets."),
+    gettext_noop(
+        "Somebody who can change the deployment or its replica sets can hold the step off: it is"
+        " refused when the template changes before it, or when two replica sets claim the revision."
+    ),
     gettext_noop("It does not keep whoever deploys the workload from setting the template again."),
 )
 

@@ -217,8 +217,7 @@ class ActionSpec:
     leads_to: Mapping[str, Json]
     # What it does not stop at this target, said from the observation (domain/limits.py).
     limits: tuple[Limit, ...] = ()
-    # What only the look for this action reads: it stands at this step, not at another one on the
-    # same target.
+    # What only the look for this action reads: other steps on the same target do not show it.
     shows: tuple[str, ...] = ()
     # What is so once it is confirmed, for the head of a run: a template as the sentence.
     done: str = ""
@@ -235,8 +234,7 @@ class ActionSpec:
     example: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     # The title of a plan with this one step, as a command; the sentence when it has none.
     headline: str = ""
-    # The title of a plan that does this to {count} targets. The first template is used whose other
-    # fields have the same value in every target.
+    # Of a plan with {count} targets: the first one whose other fields are equal in all of them.
     headlines: tuple[str, ...] = ()
     # What its undoing gives back, in a few words.
     undone: str = ""
@@ -267,9 +265,8 @@ class ActionSpec:
     # True if its `consumers_moved` is judged by a record of uses, which does not distinguish the
     # processes of a consumer: one of them can still use the old credential.
     seen_by_uses: bool = False
-    # How far the worker's credential for it is cut to the approved step. `present`: what else it
-    # can do. `absent`: what it is cut to. Without a field it is always `present`, or always
-    # `absent`. Only earlier versions may leave it out.
+    # How far the worker's credential is cut to the approved step. `present`: what else it can do.
+    # `absent`: what it is cut to. Without a field always one. Only earlier versions leave it out.
     credential: Limit | None = None
     # The title of a plan that rotates with it: a template over the target's fields and the
     # parameters that are texts. Each action that delivers has one.
