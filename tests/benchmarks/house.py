@@ -37,7 +37,7 @@ WEB = (
     *("--keep-alive", "75"),  # a client that waits for an effect keeps its connection
 )
 WORKER = (
-    *("worker", "--queues", "execute,assess", "--concurrency", "2", "-I", "tests.benchmarks.tasks"),
+    *("worker", "-I", "tests.benchmarks.tasks"),
     *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
 )
 START_SECONDS = 60.0
@@ -139,10 +139,11 @@ class House:
         self._gunicorn("tests.benchmarks.bare", self.bare_port, env, "bare")
         _wait_for(self.bare_port, "/")
 
-    def start_worker(self) -> Child:
+    def start_worker(self, queues: str = "execute,assess", processes: int = 2) -> Child:
         """Start a worker as in the demo; the caller may stop it."""
         argv = [sys.executable, "-m", "celery", "-A", "hitlportal.celery", *WORKER]
-        return self._spawn(argv, self.environment("worker"), "worker")
+        argv += ["--queues", queues, "--concurrency", str(processes), "-n", f"{queues}@%h"]
+        return self._spawn(argv, self.environment("worker"), f"worker-{queues}")
 
     def run_worker(self, module: str) -> str:
         """Run a module with a worker's login and files; return its output."""
@@ -169,11 +170,11 @@ class House:
 
 
 @contextmanager
-def house() -> Iterator[House]:
+def house(kind: type[House] = House) -> Iterator[House]:
     """Make a house in a temporary directory and remove it afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="hitlportal-benchmark-"))
     directory.chmod(0o711)  # started by root, servers run under another account
-    built = House(directory)
+    built = kind(directory)
     try:
         built.start()
         yield built
