@@ -1,0 +1,140 @@
+"""An operator's year in a minute: install as the page says, lose each server, restore a backup.
+
+From the wheel, with the machine's PostgreSQL and RabbitMQ, by the commands of docs/operate.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hitlportal.demo.servers.account import remove_home
+from hitlportal.demo.servers.postgres import PostgresCluster
+from tests.kills import rabbit
+from tests.needs import system_postgres
+from tests.packaging.site import ORIGIN, Site, until
+
+POSTGRES = 15  # Debian 12
+UNITS = ("web", "worker", "sweeper", "reader", "sequencer", "beat")
+CHECKED = ("web", "worker", "sequencer", "owner")
+SWEPT = "Task remediation.sweep"
+
+
+@pytest.fixture
+def site(installed: Path) -> Iterator[Site]:
+    rabbit.required()
+    programs = system_postgres(POSTGRES)
+    # Other accounts run the servers, and cannot enter pytest's directory.
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-site-"))
+    directory.chmod(0o711)
+    made = Site(directory, installed, programs)
+    try:
+        made.start_servers()
+        made.install()
+        yield made
+    finally:
+        made.stop_all()
+        remove_home(directory)
+
+
+def test_what_the_pages_say_installs_survives_each_server_and_restores(site: Site) -> None:
+    in_order(site)
+    site.start(*UNITS)
+    _loses_the_broker(site)
+    _loses_the_database(site)
+    dump = _backs_up(site)
+    site.run("web", "person", "add", "after-the-backup", "--group", "security")
+    head = site.var / "sequencer" / "head"
+    size = _size(head)
+    until(lambda: _size(head) > size, "the new account to be signed")
+    _restores(site, dump)
+
+
+def in_order(site: Site) -> None:
+    for process in CHECKED:
+        site.run(process, "check", "--deploy")
+
+
+def _loses_the_broker(site: Site) -> None:
+    """Beat, worker and sweeper find a broker again that was killed, and nobody restarts them."""
+    until(lambda: SWEPT in site.log("sweeper"), "the first sweep")
+    site.rabbit.kill()
+    site.rabbit.start()
+    before = site.log("sweeper").count(SWEPT)
+    until(lambda: site.log("sweeper").count(SWEPT) > before, "a sweep after the broker's end")
+    assert [unit for unit in UNITS if not site.alive(unit)] == []
+
+
+def _loses_the_database(site: Site) -> None:
+    site.database.kill()
+    site.database.start()
+    before = site.log("sweeper").count("succeeded")
+    until(lambda: site.log("sweeper").count("succeeded") > before, "a sweep after the database's")
+    until(lambda: site.alive("sequencer"), "the sequencer")
+    in_order(site)
+
+
+def _backs_up(site: Site) -> Path:
+    site.run("web", "person", "add", "before-the-backup", "--group", "security")
+    dump = site.directory / "backup"
+    _postgres(site, "pg_dump", site.database, "--format", "custom", "--file", str(dump))
+    return dump
+
+
+def _restores(site: Site, dump: Path) -> None:
+    """The section of backup.md about a restore that lost entries, step by step."""
+    site.stop()
+    site.database.stop()
+    restored = site.cluster("restored")
+    restored.start()
+    try:
+        site.logins(restored)
+        _postgres(site, "pg_restore", restored, str(dump))
+        site.run("owner", "install_grants")
+        in_order(site)
+        _goes_on_under_a_new_name(site)
+    finally:
+        site.stop()
+        restored.stop()
+
+
+def _goes_on_under_a_new_name(site: Site) -> None:
+    head, seen = site.var / "sequencer" / "head", site.directory / "seen"
+    site.start("sequencer")
+    until(lambda: not site.alive("sequencer"), "the sequencer to refuse the older database")
+    assert "rollback" in site.log("sequencer")
+    site.stop("sequencer")
+    seen.write_bytes(head.read_bytes())
+    vkey = site.new_key(f"{ORIGIN}-2", "audit-2.key")
+    reopened = ("audit_reopen", "--vkey", vkey, "--seen", str(seen), "--reason", "restored")
+    site.run("worker", *reopened)
+    (site.etc / "keys" / "audit-2.key").replace(site.etc / "keys" / "audit.key")
+    head.unlink()
+    (site.var / "worker" / "head").unlink(missing_ok=True)
+    site.start(*UNITS)
+    until(head.exists, "a head under the new name")
+    assert head.read_text().startswith(f"{ORIGIN}-2\n")
+    size = _size(head)
+    site.run("web", "person", "add", "after-the-restore", "--group", "security")
+    until(lambda: _size(head) > size, "work to go on under the new name")
+    assert "HOLDS" in site.run("worker", "audit_verify")
+    lost = site.try_to("worker", "audit_verify", "--seen", str(seen))
+    assert lost.returncode == 1 and "DOES NOT HOLD" in lost.stderr  # the loss is said for good
+    in_order(site)
+
+
+def _size(head: Path) -> int:
+    return int(head.read_text().splitlines()[1]) if head.exists() else 0
+
+
+def _postgres(site: Site, program: str, cluster: PostgresCluster, *arguments: str) -> None:
+    where = ("--dbname", cluster.superuser_dsn("hitlportal"))
+    done = subprocess.run(
+        [system_postgres(POSTGRES) / program, *where, *arguments],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
