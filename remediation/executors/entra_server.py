@@ -20,7 +20,6 @@ The roles of both apps stand in docs/entra.md.
 from __future__ import annotations
 
 import base64
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from urllib.parse import urlsplit
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.plan import Target
+from remediation.executors.addresses import is_loopback
 from remediation.executors.driver import Places
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
@@ -156,7 +156,7 @@ def _address(section: Section, name: str, usual: str, at: str, simulated: bool) 
     address = section.text(name) if section.has(name) else usual
     try:
         where = urlsplit(address)
-        here = _is_loopback(where.hostname or "")
+        here = is_loopback(where.hostname or "")
         usable = bool(where.hostname) and where.port != 0 and "@" not in where.netloc
     except ValueError:
         where, here, usable = urlsplit(""), False, False
@@ -166,10 +166,3 @@ def _address(section: Section, name: str, usual: str, at: str, simulated: bool) 
     if simulated and not here:
         raise TargetsFileInvalid(f"entra {at}: simulated, but {name} is not on this host")
     return address.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

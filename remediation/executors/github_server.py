@@ -23,7 +23,6 @@ rights of both Apps stand in docs/github.md.
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import re
 import time
@@ -35,6 +34,7 @@ from urllib.parse import urlsplit
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.plan import Target
+from remediation.executors.addresses import is_loopback
 from remediation.executors.driver import Places
 from remediation.executors.secret import watch
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
@@ -159,7 +159,7 @@ def _app(section: Section, slug: str) -> App:
 def _refuse_address(address: str, at: str, simulated: bool) -> None:
     try:
         where = urlsplit(address)
-        here = _is_loopback(where.hostname or "")
+        here = is_loopback(where.hostname or "")
         usable = bool(where.hostname) and where.port != 0 and "@" not in where.netloc
     except ValueError:
         where, here, usable = urlsplit(""), False, False
@@ -168,13 +168,6 @@ def _refuse_address(address: str, at: str, simulated: bool) -> None:
         raise TargetsFileInvalid(f"github {at}: api is an https address, since logins go there")
     if simulated and not here:
         raise TargetsFileInvalid(f"github {at}: simulated, but the address is not on this host")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _part(value: dict[str, object]) -> str:

@@ -15,7 +15,6 @@ accounts stand in docs/kubernetes.md.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from urllib.parse import urlsplit
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
+from remediation.executors.addresses import is_loopback, refuse_second_names
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.driver import Places
 from remediation.executors.kubernetes_calls import Api
@@ -90,7 +90,9 @@ class Clusters(Places):
 
 
 def read(section: Section) -> Clusters:
-    return Clusters(section.each(_cluster))
+    found = section.each(_cluster)
+    refuse_second_names("kubernetes", {name: (at.server,) for name, at in found.items()})
+    return Clusters(found)
 
 
 def cluster(targets: Targets, name: str) -> Cluster:
@@ -130,17 +132,10 @@ def _refuse_address(server: str, ca_file: Path | None, simulated: bool, *, at: s
         raise TargetsFileInvalid(f"{at}: server must be https://host:port")
     if server.rstrip("/") != plain:
         raise TargetsFileInvalid(f"{at}: server is an address without a path")
-    here = _is_loopback(host)
+    here = is_loopback(host)
     if address.scheme == "http" and not here:
         raise TargetsFileInvalid(f"{at}: {host} needs https, since a token is sent to it")
     if (address.scheme == "https") != (ca_file is not None):
         raise TargetsFileInvalid(f"{at}: give ca_file with https, and only there")
     if simulated and not here:
         raise TargetsFileInvalid(f"{at}: simulated, but the address is not on this host")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -18,7 +18,6 @@ The rights of both logins stand in docs/ldap.md.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import ssl
 from collections.abc import Iterator, Mapping
@@ -31,6 +30,7 @@ from urllib.parse import urlsplit
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
+from remediation.executors.addresses import is_loopback
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.driver import Places
 from remediation.executors.ldap_names import normal, normal_value
@@ -239,12 +239,5 @@ def _refuse_server(server: str, *, secured: bool, at: str) -> None:
     found = _SERVER.fullmatch(server)
     if found is None or not 0 < int(found["port"]) < 65_536:
         raise TargetsFileInvalid(f"{at}: {server!r} is not ldap://host:port or ldaps://host:port")
-    if not secured and (found["scheme"] == "ldaps" or not _is_loopback(found["host"].strip("[]"))):
+    if not secured and (found["scheme"] == "ldaps" or not is_loopback(found["host"].strip("[]"))):
         raise TargetsFileInvalid(f"{at}: {server} needs ca_file, since a password is sent to it")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

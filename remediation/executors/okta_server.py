@@ -17,7 +17,6 @@ The scopes and admin roles of both apps stand in docs/okta.md.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from urllib.parse import urlsplit
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.plan import Target
+from remediation.executors.addresses import is_loopback
 from remediation.executors.driver import Places
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
@@ -118,7 +118,7 @@ def _login(section: Section, who: str, at: str) -> Login:
 def _refuse_address(address: str, at: str, simulated: bool) -> None:
     try:
         where = urlsplit(address)
-        here = _is_loopback(where.hostname or "")
+        here = is_loopback(where.hostname or "")
         usable = bool(where.hostname) and where.port != 0 and "@" not in where.netloc
     except ValueError:
         where, here, usable = urlsplit(""), False, False
@@ -127,10 +127,3 @@ def _refuse_address(address: str, at: str, simulated: bool) -> None:
         raise TargetsFileInvalid(f"okta {at}: url is an https address, since logins go there")
     if simulated and not here:
         raise TargetsFileInvalid(f"okta {at}: simulated, but the address is not on this host")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

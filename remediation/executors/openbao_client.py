@@ -16,7 +16,6 @@ for `operate`. Then each call signs in anew, and revokes its token afterwards.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from remediation.domain.gate.gate import Clearance
+from remediation.executors.addresses import is_loopback
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.cut_after import Cuts
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
@@ -142,7 +142,8 @@ def read_server(section: Section, at: str) -> BaoServer:
     """Read the keys of a server; opens no file. Raises TargetsFileInvalid."""
     address = section.text("address")
     where = urlsplit(address)
-    if where.scheme != "https" and not (where.scheme == "http" and _is_loopback(where.hostname)):
+    local = where.scheme == "http" and is_loopback(where.hostname or "")
+    if where.scheme != "https" and not local:
         raise TargetsFileInvalid(f"{at}: an address that is not local needs https")
     return BaoServer(
         address,
@@ -158,13 +159,6 @@ def _login(section: Section, who: str) -> BaoLogin:
     if section.has(f"{who}_role_id"):
         return BaoLogin(section.secret_file(f"{who}_secret_id"), section.text(f"{who}_role_id"))
     return BaoLogin(section.secret_file(f"{who}_token"))
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def is_refusal(error: Exception) -> bool:

@@ -31,6 +31,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.errors import Refused, TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
+from remediation.executors.addresses import refuse_second_names
 from remediation.executors.base import Deadline
 from remediation.executors.driver import Places
 from remediation.executors.errors import NotApplied, OutcomeUnknown
@@ -93,7 +94,17 @@ class Servers(Places):
 
 
 def read(section: Section) -> Servers:
-    return Servers(section.each(_server))
+    found = section.each(_server)
+    for namespace in {each.at.namespace for each in found.values()}:
+        refuse_second_names(
+            "openbao",
+            {
+                name: (each.at.address,)
+                for name, each in found.items()
+                if each.at.namespace == namespace
+            },
+        )
+    return Servers(found)
 
 
 def _server(section: Section, name: str) -> Server:

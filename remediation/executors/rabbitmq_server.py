@@ -14,7 +14,6 @@ The rights of both users stand in docs/rabbitmq.md.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 import time
@@ -31,6 +30,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
+from remediation.executors.addresses import is_loopback, refuse_second_names
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.cut_after import Cuts
 from remediation.executors.driver import Places
@@ -196,7 +196,9 @@ class Servers(Places):
 
 
 def read(section: Section) -> Servers:
-    return Servers(section.each(_server))
+    found = section.each(_server)
+    refuse_second_names("rabbitmq", {name: (at.url,) for name, at in found.items()})
+    return Servers(found)
 
 
 def server(targets: Targets, name: str) -> Server:
@@ -228,12 +230,5 @@ def _refuse_url(url: str, *, secured: bool, at: str) -> None:
         raise TargetsFileInvalid(f"{at}: {url!r} is not http(s)://host:port")
     if found["scheme"] == "https" and not secured:
         raise TargetsFileInvalid(f"{at}: https needs ca_file")
-    if found["scheme"] == "http" and (secured or not _is_loopback(urlsplit(url).hostname or "")):
+    if found["scheme"] == "http" and (secured or not is_loopback(urlsplit(url).hostname or "")):
         raise TargetsFileInvalid(f"{at}: http sends a password in clear; use https and ca_file")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

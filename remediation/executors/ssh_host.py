@@ -32,6 +32,7 @@ from typing import Any, ClassVar
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
+from remediation.executors.addresses import refuse_second_names
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.driver import Places
 from remediation.executors.libraries import PARAMIKO
@@ -183,7 +184,9 @@ class Hosts(Places):
 
 
 def read(section: Section) -> Hosts:
-    return Hosts(section.each(_host))
+    found = section.each(_host)
+    refuse_second_names("ssh", {name: (at.address,) for name, at in found.items()})
+    return Hosts(found)
 
 
 def host(targets: Targets, name: str) -> Host:

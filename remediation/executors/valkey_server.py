@@ -14,7 +14,6 @@ The rights of both users stand in docs/valkey.md.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from redis.retry import Retry
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
+from remediation.executors.addresses import is_loopback, refuse_second_names
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.driver import Places
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
@@ -121,7 +121,9 @@ class Servers(Places):
 
 
 def read(section: Section) -> Servers:
-    return Servers(section.each(_server))
+    found = section.each(_server)
+    refuse_second_names("valkey", {name: at.nodes for name, at in found.items()})
+    return Servers(found)
 
 
 def server(targets: Targets, name: str) -> Server:
@@ -154,12 +156,5 @@ def _refuse_node(node: str, *, secured: bool, at: str) -> None:
     found = _NODE.fullmatch(node)
     if found is None or not 0 < int(found["port"]) < 65_536:
         raise TargetsFileInvalid(f"{at}: {node!r} is not host:port")
-    if not secured and not _is_loopback(urlsplit(f"//{node}").hostname or ""):
+    if not secured and not is_loopback(urlsplit(f"//{node}").hostname or ""):
         raise TargetsFileInvalid(f"{at}: {node} needs ca_file, since a password is sent to it")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
