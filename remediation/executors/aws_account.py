@@ -13,6 +13,7 @@ cloudtrail = false             true: the observer may look up events, so that co
                                distinguished
 isolation_groups = ["sg-..."]  optional: the groups without rules that isolate instances, one in
                                each VPC
+own_instances = ["i-..."]      optional: the portal runs on them; no plan may name them
 environment = "production"     optional, see targets.py
 """
 
@@ -34,7 +35,7 @@ from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
 # With those of a plan they fit into one call of EC2.
-MOST_ISOLATION_GROUPS = 50
+MOST_IDS = 50
 ROLE = r"arn:aws[a-z-]*:iam::{}:role/[\w+=,.@/-]{{1,512}}"
 
 
@@ -53,6 +54,7 @@ class AwsTarget:
     operate_role_arn: str = ""
     cloudtrail: bool = False
     isolation_groups: tuple[str, ...] = ()
+    own_instances: tuple[str, ...] = ()
 
     @property
     def own_keys(self) -> frozenset[str]:
@@ -83,7 +85,7 @@ class Accounts(Places):
         return found.environment if found is not None else ""
 
     def is_own(self, target: Target) -> bool:
-        """Return whether the target is an access key or a role that the portal itself uses.
+        """Return whether the target is a key, a role or an instance that the portal itself uses.
 
         Whether a user is one of its logins, only a look at the user's keys tells.
         """
@@ -91,6 +93,8 @@ class Accounts(Places):
         role = place.operate_role_arn.rpartition("/")[2] if place is not None else ""
         # Names of IAM are not distinguished by case.
         if role and target.fields.get("role", "").lower() == role.lower():
+            return True
+        if place is not None and target.fields.get("instance") in place.own_instances:
             return True
         return target.fields.get("access_key_id") in self.own_keys
 
@@ -115,16 +119,17 @@ def _account(section: Section, number: str) -> AwsTarget:
         target,
         operate_role_arn=role,
         cloudtrail=section.boolean("cloudtrail"),
-        isolation_groups=_isolation_groups(section, number),
+        isolation_groups=_ids(section, "isolation_groups", "sg", number),
+        own_instances=_ids(section, "own_instances", "i", number),
     )
 
 
-def _isolation_groups(section: Section, number: str) -> tuple[str, ...]:
-    named = section.texts("isolation_groups") if section.has("isolation_groups") else ()
-    right = all(re.fullmatch(rf"sg-{HEX}", each) for each in named)
-    if not right or len(named) > MOST_ISOLATION_GROUPS:
+def _ids(section: Section, name: str, prefix: str, number: str) -> tuple[str, ...]:
+    named = section.texts(name) if section.has(name) else ()
+    right = all(re.fullmatch(rf"{prefix}-{HEX}", each) for each in named)
+    if not right or len(named) > MOST_IDS:
         raise TargetsFileInvalid(
-            f"account {number}: isolation_groups are at most {MOST_ISOLATION_GROUPS} ids of groups"
+            f"account {number}: {name} are at most {MOST_IDS} ids of the form {prefix}-0123abcd"
         )
     return named
 
