@@ -115,22 +115,6 @@ def pin(plan: Plan, observations: Mapping[str, Observation | None]) -> bytes:
     return encode({"targets": targets})
 
 
-def joined(first: Observation, second: Observation) -> Observation:
-    """Return what two looks at one target saw, for actions that pin different fields of it.
-
-    Raises TargetUnobservable when it changed between them.
-    """
-    same = all(second.state.get(n, value) == value for n, value in first.state.items())
-    if first.exists != second.exists or not same:
-        raise TargetUnobservable("it changes while it is looked at")
-    return Observation(
-        first.exists,
-        {**first.state, **second.state},
-        {**second.shown, **first.shown},
-        first.simulated or second.simulated,
-    )
-
-
 def parse_pin(body: bytes) -> tuple[Pinned, ...]:
     """Parse a pin. Raises BadInput unless it is canonical and well-formed."""
     value = parse_json(body, max_bytes=MAX_BYTES)

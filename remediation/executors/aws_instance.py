@@ -195,6 +195,8 @@ class IsolateInstance(_Isolation):
 
     def _refuse(self, step: Step, found: Observation) -> None:
         _refuse_trouble(found)
+        # People were promised that it can be undone, with the groups that the plan names.
+        _refuse_missing(found)
 
     def _refuse_back(self, step: Step, found: Observation, profile: Json) -> None:
         _refuse_unrestorable(found, profile)
@@ -236,10 +238,14 @@ def _refuse_why(why: str) -> None:
         raise NotApplied(why)
 
 
-def _refuse_unrestorable(found: Observation, profile: Json) -> None:
+def _refuse_missing(found: Observation) -> None:
     missing = found.shown["missing_groups"]
     if missing:
         raise NotApplied(f"the instance's network has no such groups: {_said(missing)}")
+
+
+def _refuse_unrestorable(found: Observation, profile: Json) -> None:
+    _refuse_missing(found)
     if profile and not found.state["profile"] and not found.state["profile_role"]:
         raise NotApplied("the earlier instance profile is not there any more, or has no role")
 

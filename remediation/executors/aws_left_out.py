@@ -3,11 +3,14 @@
 An event is recorded if any selector takes it, and a selector takes it if all of its conditions do.
 An event is a read or a write. So of the selectors that take reads, only what all of them leave out
 is missing among reads, and likewise for writes: writes that one selector leaves out are recorded
-only if another one that takes writes records them.
+only if another one that takes writes records them. Where each leaves out something else, an event
+can be left out by all of them at once, and that is said, too.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,15 +24,24 @@ GLOBAL_SERVICES = "events of services without a region, such as IAM and STS"
 MANAGEMENT = {"Field": "eventCategory", "Equals": ["Management"]}
 # The conditions of AdvancedFieldSelector that leave something out (CloudTrail API).
 NEGATIVE = {"NotEquals": "", "NotStartsWith": "starts with ", "NotEndsWith": "ends with "}
-_BASIC = {"ReadOnly": WRITES, "WriteOnly": READS}
+BASIC = {"ReadOnly": WRITES, "WriteOnly": READS}
+# A value that reads in one way only; another one is quoted, or ["a, b"] would read as ["a", "b"].
+_PLAIN = re.compile(r"[\w.:/*@+=-]+", re.ASCII)
+_AT_ONCE = ", and at once "
+# What is missing among reads and among writes; None: all of them.
+Halves = Mapping[str, set[str] | None]
 
 
 def left_out(selectors: Sequence[Mapping[str, Any]]) -> list[Json]:
     """Return what is left out in words, in order. Without a selector CloudTrail takes all."""
-    found = _halves(selectors)
+    return in_words(halves(selectors), NOTHING_RECORDED)
+
+
+def in_words(found: Halves, everything: str) -> list[Json]:
+    """Return what is missing in each half; `everything` if that is all of both."""
     reads, writes = found[READS], found[WRITES]
     if reads is None and writes is None:
-        return [NOTHING_RECORDED]
+        return [everything]
     if reads is None or writes is None:
         return [*sorted({*(reads or writes or ()), READS if reads is None else WRITES})]
     both = reads & writes
@@ -37,13 +49,24 @@ def left_out(selectors: Sequence[Mapping[str, Any]]) -> list[Json]:
     return [*sorted(both), *some]
 
 
-def _halves(selectors: Sequence[Mapping[str, Any]]) -> dict[str, set[str] | None]:
+def halves(selectors: Sequence[Mapping[str, Any]]) -> Halves:
     """Return what is left out among reads and among writes; None: all of them."""
     each = [{*_left_by(one)} for one in selectors if records_management(one)]
     if not selectors:
         each = [set()]
-    halves = {half: [one - {READS, WRITES} for one in each if half not in one] for half in HALVES}
-    return {half: set.intersection(*held) if held else None for half, held in halves.items()}
+    found = {half: [one - {READS, WRITES} for one in each if half not in one] for half in HALVES}
+    return {half: _by_all(held) if held else None for half, held in found.items()}
+
+
+def _by_all(held: Sequence[set[str]]) -> set[str]:
+    """Return what all selectors leave out: the same thing, or one thing each at once."""
+    common = set.intersection(*held)
+    rest = {frozenset(one - common) for one in held}
+    # What leaves out more than another one of them adds no events.
+    rest = {one for one in rest if not any(other < one for other in rest)}
+    if frozenset() in rest:
+        return common
+    return common | {_AT_ONCE.join(sorted(" or ".join(sorted(one)) for one in rest))}
 
 
 def left_out_by(trail: Mapping[str, Any], selectors: Sequence[Mapping[str, Any]]) -> list[Json]:
@@ -56,19 +79,9 @@ def left_out_by(trail: Mapping[str, Any], selectors: Sequence[Mapping[str, Any]]
     return [*found, *left_out(selectors)]
 
 
-def records_less(wanted: Sequence[Mapping[str, Any]], held: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether the wanted selectors leave out all that these do, and something more."""
-    less, now = _halves(wanted), _halves(held)
-    return less != now and all(_is_within(now[half], less[half]) for half in HALVES)
-
-
-def _is_within(few: set[str] | None, many: set[str] | None) -> bool:
-    return many is None or (few is not None and few <= many)
-
-
 def records_management(selector: Mapping[str, Any]) -> bool:
     """Return whether a selector records management events, all or some of them."""
-    fields = _fields(selector)
+    fields = fields_of(selector)
     if not fields:
         return selector.get("IncludeManagementEvents") is True
     categories = [
@@ -79,11 +92,11 @@ def records_management(selector: Mapping[str, Any]) -> bool:
 
 def _left_by(selector: Mapping[str, Any]) -> Iterator[str]:
     kind = str(selector.get("ReadWriteType"))
-    if kind in _BASIC:
-        yield _BASIC[kind]
-    for source in _listed(selector.get("ExcludeManagementEventSources")):
-        yield f"of {source}"
-    for condition in _fields(selector):
+    if kind in BASIC:
+        yield BASIC[kind]
+    for source in listed(selector.get("ExcludeManagementEventSources")):
+        yield f"of {plain(source)}"
+    for condition in fields_of(selector):
         if condition != MANAGEMENT:
             yield from _left_by_condition(condition)
 
@@ -95,19 +108,26 @@ def _left_by_condition(condition: Mapping[str, Any]) -> Iterator[str]:
     elif condition == {"Field": "readOnly", "Equals": ["false"]}:
         yield READS
     else:
+        said = "of " if field == "eventSource" else f"{plain(field)}: "
         for name, values in condition.items():
             if name in NEGATIVE:
-                said = "of " if field == "eventSource" else f"{field}: "
-                yield from (f"{said}{NEGATIVE[name]}{value}" for value in _listed(values))
+                yield from (f"{said}{NEGATIVE[name]}{plain(value)}" for value in listed(values))
             elif name != "Field":
-                yield f"{field}: all but {name} {', '.join(map(str, _listed(values)))}"
+                named = ", ".join(sorted(map(plain, listed(values))))
+                yield f"{plain(field)}: all but {plain(name)} {named}"
 
 
-def _listed(held: object) -> list[Any]:
+def plain(value: object) -> str:
+    """Return a value so that no other one reads the same."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
+
+
+def listed(held: object) -> list[Any]:
     """Return the members of a list. What else stands in a plan or an answer is its own member."""
     return held if isinstance(held, list) else [] if held is None else [held]
 
 
-def _fields(selector: Mapping[str, Any]) -> list[Any]:
+def fields_of(selector: Mapping[str, Any]) -> list[Any]:
     found = selector.get("FieldSelectors")
     return found if isinstance(found, list) else []

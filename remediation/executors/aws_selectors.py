@@ -14,6 +14,7 @@ The only rights that the two logins need for it:
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from audit.tlog.canonical import Json
@@ -22,7 +23,7 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_client import changing, operating_client
-from remediation.executors.aws_left_out import NOTHING_RECORDED, left_out, records_less
+from remediation.executors.aws_lost_events import lost, lost_half
 from remediation.executors.aws_trail import OfTrail, written
 from remediation.executors.base import Deadline, Outcome
 from remediation.executors.errors import NotApplied
@@ -37,15 +38,28 @@ class RestoreSelectors(OfTrail):
     spec = RESTORE_SELECTORS
     changes = "selectors"
 
+    def _look(self, step: Step, targets: Targets) -> Observation:
+        """Add what the named selectors would no longer record: it depends on the plan."""
+        found = super()._look(step, targets)
+        if not found.exists or not step.parameters:
+            return found
+        try:
+            gone: Json = lost(_read(found.state["selectors"]), _read(_named(step)))
+        except NotApplied:
+            gone = None  # `precheck` says why
+        return replace(found, shown={**found.shown, "lost_events": gone})
+
     def precheck(self, step: Step, observation: Observation) -> None:
         super().precheck(step, observation)
         wanted, held = _read(_named(step)), _read(observation.state["selectors"])
         form = _form(wanted)
         if held and form != _form(held):
             raise NotApplied(f"the trail has no {form}: people change the form of its selectors")
-        if left_out(wanted) == [NOTHING_RECORDED] != left_out(held):
-            raise NotApplied("the named selectors would record no management events any more")
-        if records_less(wanted, held):
+        if half := lost_half(held, wanted):
+            raise NotApplied(
+                f"the named selectors would record no management events any more: {half}"
+            )
+        if lost(held, wanted) and not lost(wanted, held):
             raise NotApplied("the named selectors would record only less than now: people do that")
 
     def _why_not(self, step: Step, found: Observation) -> str:
@@ -60,6 +74,7 @@ class RestoreSelectors(OfTrail):
         found = self._look_before(clearance, step, targets)
         self._refuse_changed(found)
         wanted = _named(step)
+        self._refuse_more_lost(step, found)
         if found.state["selectors"] == wanted:
             return Outcome({"selectors": wanted, "changed": False})
         arn, selectors = str(found.state["trail_arn"]), _read(wanted)
@@ -70,6 +85,18 @@ class RestoreSelectors(OfTrail):
         with changing():
             client.put_event_selectors(**{"TrailName": arn, _form(selectors): selectors})
         return Outcome({"selectors": wanted})
+
+    def _refuse_more_lost(self, step: Step, found: Observation) -> None:
+        """Refuse if the trail records something by now that would go, and that nobody was shown."""
+        if self.expected is None:
+            return
+        wanted = _read(_named(step))
+        shown = lost(_read(self.expected["selectors"]), wanted)
+        more = [one for one in lost(_read(found.state["selectors"]), wanted) if one not in shown]
+        if more:
+            raise NotApplied(
+                f"the trail records more than when people decided: {'; '.join(map(str, more))}"
+            )
 
 
 def _named(step: Step) -> list[Json]:

@@ -138,6 +138,7 @@ def look_at_trail(step: Step, targets: Targets) -> Observation:
         "delivery_error": _text(status.get("LatestDeliveryError")) or None,
         "organisation": state["organisation"],
         "left_out": left,
+        "lost_events": None,  # only a plan that names selectors has some
         "uncut": [*uncut(target)],
     }
     return Observation(True, state, shown, target.simulated)

@@ -34,6 +34,7 @@ from remediation.executors.targets import Targets
 PAUSE_SECONDS = 0.3
 VERIFY_SECONDS = 5.0
 LOOK_SECONDS = 20.0
+OWN_SECONDS = 8.0
 # A token that ends sooner could end by itself while the step runs, or is settled.
 LEAST_MINUTES = 15
 # The clocks of the worker and of the provider may differ by as much.
@@ -87,6 +88,7 @@ class DeleteClient(Executor):
     def observe(self, step: Step, targets: Targets) -> Observation:
         at = issuer(targets, step.target.fields["issuer"])
         client_id = step.target.fields["client_id"]
+        _refuse_own(at, client_id)
         tokens = _tokens(at, step)
         active = [one for one in tokens if one.facts.active]
         if any(one.facts.client_id != client_id for one in active):
@@ -209,6 +211,18 @@ class DeleteClient(Executor):
         if found.state["active"] is True and found.state == dict(snapshot):
             return Outcome({"changed": False})
         raise RollbackFailed("a deleted client cannot be restored: it has to register again")
+
+
+def _refuse_own(at: Issuer, client_id: str) -> None:
+    """Refuse the client of the observer's own bearer token: without it nothing is seen any more.
+
+    An observer that signs in as a client is known from the targets file (`own_clients`).
+    """
+    if at.observer.client_id or at.observer.secret is None:
+        return
+    own = introspect(at, at.observer.secret, "access_token", OWN_SECONDS)
+    if own.active and own.client_id == client_id:
+        raise TargetUnobservable("it is the client of the observer's own token")
 
 
 def _tokens(at: Issuer, step: Step) -> list[_Token]:

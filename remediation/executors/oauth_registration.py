@@ -20,6 +20,9 @@ from remediation.executors.section import Secret, Section, TargetsFileInvalid
 
 # Printable, and nothing that a library or server could read in another way.
 _PLAIN = re.compile(r"[!-~]+")
+# Parameters that could name a client: none of them may name another one.
+_NAMING = frozenset({"client", "clientid", "clientname", "cid", "id", "app", "appid"})
+_LETTERS = re.compile(r"[^a-z]")
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -47,7 +50,7 @@ def registration(
     if not names(endpoint, client_id):
         raise TargetsFileInvalid(
             f"oauth client {client_id!r}: its client_configuration_endpoint does not name it, as"
-            " the last part of the path or as a value of the query"
+            " the last part of the path or as client_id in the query, or names another one, too"
         )
     return Registration(endpoint, section.secret_file("registration_token"))
 
@@ -74,9 +77,12 @@ def names(endpoint: str, client_id: str) -> bool:
     if any(_text(part) in (".", "..") for part in parts):
         return False
     asked = _query(where)
-    if asked is None or any(value != client_id for name, value in asked if name == "client_id"):
+    if asked is None:
         return False
-    return _text(parts[-1]) == client_id or client_id in [value for _, value in asked]
+    named = {name: value for name, value in asked if _LETTERS.sub("", name.lower()) in _NAMING}
+    if any(value != client_id for name, value in asked if name in named):
+        return False
+    return _text(parts[-1]) == client_id or "client_id" in named
 
 
 def _text(part: str) -> str:

@@ -135,5 +135,5 @@ def test_names_that_ec2_does_not_have_are_refused(world: InstanceWorld) -> None:
         with pytest.raises(BadValue):
             make_plan(ISOLATE, {**world.target, "instance": odd}, world.parameters)
     world.isolation_groups = ["sg-12345678", "default"]
-    with pytest.raises(TargetsFileInvalid, match="ids of groups"):
+    with pytest.raises(TargetsFileInvalid, match="ids of the form sg-"):
         world.targets()

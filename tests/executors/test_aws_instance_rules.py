@@ -83,3 +83,17 @@ def test_the_order_of_rules_is_no_other_rule() -> None:
         return aws_instance_groups.rules(step, {f"sg-{'0' * 8}": group})
 
     assert digest(one, two) == digest(two, turned) != digest(one)
+
+
+def test_an_isolation_that_names_groups_that_are_gone_is_refused(world: InstanceWorld) -> None:
+    """It would be approved as one that can be undone."""
+    more = world.add_interface()
+    world.set_groups(more, [world.isolation])
+    gone = f"sg-{'0' * 17}"
+    named = sorted([f"{world.interface}: {','.join(world.earlier)}", f"{more}: {gone}"])
+    plan = make_plan(
+        ISOLATE, world.target, {"earlier_groups": [*named], "earlier_profile": world.profile}
+    )
+    with pytest.raises(NotApplied, match=f"no such groups: {gone}"):
+        run_apply(clearance(plan), plan.body, 0, world.targets())
+    assert world.groups()[world.interface] == world.earlier and not world.lines()

@@ -159,7 +159,10 @@ BLOCK = ActionSpec(
         gettext_noop("It does not bring back what was read before."),
         gettext_noop("It does not stop logins of the account itself."),
         gettext_noop("It does not look at the block of the whole account, nor at access points."),
-        gettext_noop("Who may change the flags can switch them off again."),
+        gettext_noop(
+            "Who may change the flags can switch them off again. Who switches any of them before"
+            " each run holds it off: the plan is stale then."
+        ),
         gettext_noop("Copies in caches and content networks go on."),
     ),
 )

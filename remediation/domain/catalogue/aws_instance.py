@@ -184,7 +184,15 @@ ISOLATE = ActionSpec(
             " console that is open now."
         ),
         gettext_noop("It does not end credentials that lie on the instance itself."),
-        gettext_noop("Who may change its groups or its profile can undo it."),
+        gettext_noop(
+            "Who may change its groups or its profile can undo it. Who changes one before each run"
+            " holds it off: the plan is stale then."
+        ),
+        gettext_noop(
+            "It takes the plan's word for the earlier groups of an interface that is isolated"
+            " already, and for a profile that is off: undoing it gives what the instance had"
+            " when the step began."
+        ),
     ),
 )
 RESTORE_INSTANCE = ActionSpec(
@@ -218,6 +226,7 @@ RESTORE_INSTANCE = ActionSpec(
     parameters=_EARLIER,
     example=_EXAMPLE,
     ends_sessions=gettext_noop("It ends no session."),
+    shows=("earlier_rules",),
     limits=(
         Limit(
             "profile_role",
@@ -231,9 +240,16 @@ RESTORE_INSTANCE = ActionSpec(
     cannot=(
         gettext_noop("It does not say whether the instance is safe to use again."),
         gettext_noop(
-            "It does not show what the rules of the groups let in; it stops if they change after"
-            " people decided. It does not look at what the role may do, or at whether the instance"
-            " had these groups and this profile: the plan says so."
+            "It takes the plan's word that these groups and this profile are the earlier ones:"
+            " compare them with the record of the isolation."
+        ),
+        gettext_noop(
+            "It does not show what the rules of the groups let in. It stops if they change after"
+            " people decided, so who changes them before each run holds it off."
+        ),
+        gettext_noop(
+            "It does not look at the policies of the role: who may change them decides what the"
+            " instance may do."
         ),
     ),
 )

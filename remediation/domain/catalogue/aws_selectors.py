@@ -48,7 +48,21 @@ RESTORE_SELECTORS = replace(
     example=MappingProxyType(
         {"earlier_selectors": ['{"IncludeManagementEvents":true,"ReadWriteType":"All"}']}
     ),
-    limits=START_LOGGING.limits[1:],
+    shows=("lost_events",),
+    limits=(
+        *START_LOGGING.limits[1:],
+        Limit(
+            "lost_events",
+            present=gettext_noop(
+                "With the named selectors it no longer records these events, which it records now:"
+                " {value}."
+            ),
+            absent=gettext_noop("The named selectors record all events that it records now."),
+            unknown=gettext_noop(
+                "It was not looked at whether the named selectors record all that it records now."
+            ),
+        ),
+    ),
     credential=Limit(
         "uncut",
         present=gettext_noop("The worker's login is not cut to this step: {value}."),
@@ -68,8 +82,14 @@ RESTORE_SELECTORS = replace(
         gettext_noop("It does not start the logging of a stopped trail."),
         gettext_noop("It does not bring back events that the trail did not record."),
         gettext_noop(
-            "It refuses selectors that record only less management events. Whether they record less"
-            " otherwise, it does not judge: read both."
+            "It refuses selectors that record only less than now, or no reads or no writes of"
+            " management events any more. What else they no longer record is named; more may be"
+            " named than is lost."
+        ),
+        gettext_noop("It does not look at insights, and does not change them."),
+        gettext_noop(
+            "It stops if the selectors change after people decided: who changes them before each"
+            " run holds it off."
         ),
         gettext_noop("It does not change basic selectors to advanced ones, or back."),
         gettext_noop("It does not keep anybody from changing the selectors again."),

@@ -25,7 +25,15 @@ TRAIL = TargetSpec(
     example={"account": "123456789012", "region": "eu-central-1", "trail": "management-events"},
     names=("trail",),
     account="account",
-    shown_fields=("started", "stopped", "delivery_error", "organisation", "left_out", "uncut"),
+    shown_fields=(
+        "started",
+        "stopped",
+        "delivery_error",
+        "organisation",
+        "left_out",
+        "lost_events",
+        "uncut",
+    ),
     live=(
         Live(
             "logging",

@@ -50,6 +50,7 @@ WORDS = {
     "global_services": pgettext("field of an observation", "records services without a region"),
     "log_group": pgettext("field of an observation", "log group that it writes to, too"),
     "left_out": pgettext("field of an observation", "management events that it leaves out"),
+    "lost_events": pgettext("field of an observation", "events that it would no longer record"),
     "started": pgettext("field of an observation", "logging started"),
     "delivery_error": pgettext("field of an observation", "error of the last delivery"),
     "organisation": pgettext("field of an observation", "trail of the organisation"),

@@ -147,6 +147,14 @@ DELETE = ActionSpec(
             " (RFC 7592)."
         ),
         gettext_noop(
+            "Whether the observer's own bearer token is the client's, it knows only if the provider"
+            " says so."
+        ),
+        gettext_noop(
+            "A token that ends by itself is refused like one of a deleted client: a look after the"
+            " ends of the named tokens tells nothing new."
+        ),
+        gettext_noop(
             "A server that keeps the provider's answers accepts a token until it asks again."
         ),
         gettext_noop("It does not undo what was done with the client."),

@@ -37,12 +37,15 @@ def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
     locators = [step.target.locator for step in chosen]
     known = _known(locators)
     found: dict[str, Observation | None] = {}
+    looked: dict[str, list[Mapping[str, Json]]] = {}
     failures: dict[str, str] = {}
     for step in chosen:
         locator = step.target.locator
         before = found.get(locator)
-        if locator in found and _has_fields(before, step):
+        parameters = looked.setdefault(locator, [])
+        if locator in found and _has_fields(before, step) and _is_seen(step, parameters):
             continue  # an earlier step on the same target
+        parameters.append(step.parameters)
         try:
             if locator not in known:
                 raise TargetUnobservable("the inventory does not know the target")
@@ -50,7 +53,7 @@ def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
                 _spend(agent_id)
             seen = run_observe(step, host_files.targets())
             if before is not None and before.exists:
-                # Another step pins other fields of the same target.
+                # Another step pins other fields of the same target, or names something else.
                 seen = replace(
                     before,
                     state={**seen.state, **before.state},
@@ -64,8 +67,20 @@ def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
 
 def _shown_by_both(first: Observation, second: Observation) -> dict[str, Json]:
     """What only the later step shows would else be seen by nobody: a look leaves it empty."""
-    later = {name: value for name, value in second.shown.items() if not first.shown.get(name)}
-    return {**first.shown, **later}
+    return {**second.shown, **{n: _both(v, second.shown.get(n)) for n, v in first.shown.items()}}
+
+
+def _both(first: Json, second: Json) -> Json:
+    if isinstance(first, list) and isinstance(second, list):
+        return [*first, *(one for one in second if one not in first)]
+    # What was looked at and found empty says more than what was not looked at.
+    return first if first or second is None else second
+
+
+def _is_seen(step: Step, looked: Iterable[Mapping[str, Json]]) -> bool:
+    """Return whether an earlier look shows what this step's would: some depend on its parameters,
+    such as the events that other selectors would no longer record."""
+    return not step.parameters or step.parameters in looked
 
 
 def _has_fields(seen: Observation | None, step: Step) -> bool:
