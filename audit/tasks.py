@@ -13,11 +13,12 @@ from django.db import DatabaseError, connection, transaction
 from audit import fsck, log
 from audit.alone import ALONE
 from audit.tlog.canonical import Json
-from audit.tlog.checkpoint import Checkpoint
-from audit.tlog.errors import TlogError
+from audit.tlog.checkpoint import Checkpoint, opened
+from audit.tlog.errors import TlogError, UnknownKey
 from audit.tlog.head import HeadFile
 from audit.tlog.note import Note
 from audit.tlog.policy import Policy
+from audit.verifying import verify as check_signature
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def verify() -> None:
 def _verify() -> None:
     try:
         policy = Policy.parse(Path(settings.AUDIT_POLICY_FILE).read_text(encoding="utf-8"))
-        found = fsck.verify(policy, seen=_remembered())
+        found = fsck.verify(policy, seen=_remembered(policy))
     except (TlogError, OSError, ValueError, DatabaseError) as error:
         # An unverifiable log counts as broken, because nobody would notice a failed task.
         problem = _plain(str(error))
@@ -73,9 +74,16 @@ def _plain(text: str) -> str:
     return text[:2000].encode("ascii", errors="backslashreplace").decode().replace("\0", "\\0")
 
 
-def _remembered() -> Checkpoint | None:
+def _remembered(policy: Policy) -> Checkpoint | None:
+    """Return this host's head. Raises BadSignature for a line that a known key did not sign."""
     note = HeadFile(settings.AUDIT_HEAD_FILE).read() if settings.AUDIT_HEAD_FILE else None
-    return Checkpoint.parse(Note.parse(note).text) if note else None
+    if note is None:
+        return None
+    try:
+        return opened(note, policy.logs, check_signature)
+    except UnknownKey:
+        # Signed by a key that was replaced since. Its root is still compared.
+        return Checkpoint.parse(Note.parse(note).text)
 
 
 def _record(action: str, data: dict[str, Json]) -> None:

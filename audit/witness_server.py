@@ -12,8 +12,10 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,6 +48,8 @@ READ_S = 5.0
 WHOLE_S = 10.0
 # A log sends one request at a time.
 MAX_CLIENTS = 64
+# Several logs may stand behind one address.
+PER_ADDRESS = 8
 
 # C2SP tlog-witness, add-checkpoint: the status of each refusal.
 STATUS: tuple[tuple[type[TlogError], int], ...] = (
@@ -93,6 +97,7 @@ class Handler(BaseHTTPRequestHandler):
 
     timeout = READ_S
     witness: Witness
+    server: Server
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
@@ -103,8 +108,11 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(length))
         if len(body) != int(length):
             return self._answer(400, b"the body ended early\n")
+        self.server.received(self.connection)
         try:
-            return self._answer(200, self.witness.add(body))
+            lines = self.witness.add(body)
+            self.server.cosigned(self.connection)
+            return self._answer(200, lines)
         except Stale as error:
             return self._answer(409, f"{error.size}\n".encode(), "text/x.tlog.size")
         except TlogError as error:
@@ -128,8 +136,22 @@ class Handler(BaseHTTPRequestHandler):
         """Log a client's text without control characters."""
 
 
+@dataclass
+class Client:
+    """A connection: where from, since when, and whether its request has arrived as a whole."""
+
+    address: str
+    since: float
+    received: bool = False
+    evicted: bool = False
+
+
 class Server(ThreadingHTTPServer):
-    """A server with limits for the number of clients and the time per request.
+    """A server with limits for the number of clients, clients per address and time per request.
+
+    A new client always gets a place: the oldest unfinished request of its own address, or of the
+    address with most of them, is cut off. So half-sent requests, which anybody can open, keep no
+    log away; a log's own request arrives within milliseconds.
 
     `process_request` and `service_actions` run in the accepting thread.
     """
@@ -139,23 +161,68 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[Handler]) -> None:
         super().__init__(address, handler)
-        self._since: dict[Any, float] = {}
+        self._clients: dict[Any, Client] = {}
+        # Addresses that got a cosignature, the newest last; theirs are cut off last.
+        self._logs: dict[str, None] = {}
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if len(self._since) >= MAX_CLIENTS:
+        address = str(client_address[0])
+        if not self._make_room(address):
             return self.shutdown_request(request)
-        self._since[request] = time.monotonic()
+        self._clients[request] = Client(address, time.monotonic())
         return super().process_request(request, client_address)
 
+    def _make_room(self, address: str) -> bool:
+        """Return whether there is a place for one more client of this address."""
+        clients = list(self._clients.items())
+        # Threads of clients that were cut off need a moment to end.
+        if len(clients) >= 2 * MAX_CLIENTS:
+            return False
+        alive = [(request, client) for request, client in clients if not client.evicted]
+        count = Counter(client.address for _, client in alive)
+        own = count[address] >= PER_ADDRESS
+        if not own and len(alive) < MAX_CLIENTS:
+            return True
+        logs = set(self._logs)
+        unfinished = [
+            (client.address in logs, -count[client.address], client.since, at)
+            for at, (_, client) in enumerate(alive)
+            if not client.received and (not own or client.address == address)
+        ]
+        if not unfinished:
+            return False
+        request, client = alive[min(unfinished)[-1]]
+        client.evicted = True
+        self._cut_off(request)
+        return True
+
+    def received(self, request: Any) -> None:
+        """Note that a request arrived as a whole: it is not cut off for a new one."""
+        if request in self._clients:
+            self._clients[request].received = True
+
+    def cosigned(self, request: Any) -> None:
+        """Note that this client's address is a log's."""
+        if (client := self._clients.get(request)) is None:
+            return
+        self._logs.pop(client.address, None)
+        self._logs[client.address] = None
+        for old in list(self._logs)[:-MAX_CLIENTS]:
+            self._logs.pop(old, None)
+
     def shutdown_request(self, request: Any) -> None:
-        self._since.pop(request, None)
+        self._clients.pop(request, None)
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        for request, since in list(self._since.items()):
-            if time.monotonic() - since > WHOLE_S:
-                with suppress(OSError):
-                    request.shutdown(socket.SHUT_RDWR)
+        for request, client in list(self._clients.items()):
+            if time.monotonic() - client.since > WHOLE_S:
+                self._cut_off(request)
+
+    @staticmethod
+    def _cut_off(request: Any) -> None:
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log a client that disconnected early in one line, without a traceback."""

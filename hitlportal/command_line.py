@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if name == "help" and len(arguments) > 1 and arguments[1] in OUTSIDE_DJANGO:
         name, arguments = arguments[1], [arguments[1], "--help"]
+    if name == "audit_key" and arguments[1:2] and arguments[1] in ("generate", "show"):
+        return _audit_key(arguments[1:])
     if name in OUTSIDE_DJANGO:
         return OUTSIDE_DJANGO[name](arguments[1:])
     if name in BEFORE_SETTINGS or _asks_for_help(arguments):
@@ -75,6 +77,13 @@ def _audit_witness(arguments: list[str]) -> int:
     from audit import witness_server
 
     return witness_server.main(arguments)
+
+
+def _audit_key(arguments: list[str]) -> int:
+    # A witness makes its key on a machine without the portal's settings; only `rotate` needs them.
+    from audit import keys
+
+    return keys.main(arguments)
 
 
 def _demo(arguments: list[str]) -> int:

@@ -16,6 +16,20 @@ PROCESS_LOGINS = (
 # An arbitrary number; all installers must use the same one.
 ROLES_LOCK = 0x6869746C
 
+# Every login could fill the disk with large objects, which no grant on a table stops. The check
+# at deploy names functions of this kind that somebody may execute (sql/manifest.sql).
+_NO_LARGE_OBJECTS = """
+DO $$
+DECLARE f regprocedure;
+BEGIN
+  FOR f IN SELECT p.oid FROM pg_proc p
+            WHERE p.pronamespace = 'pg_catalog'::regnamespace
+              AND (p.proname LIKE 'lo\\_%' OR p.proname IN ('loread', 'lowrite')) LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+  END LOOP;
+END $$
+"""
+
 
 def create_logins(superuser_dsn: str, passwords: Mapping[str, str]) -> None:
     """Create the cluster's logins and set their passwords (the server stores SCRAM hashes).
@@ -57,6 +71,7 @@ def narrow_database(dsn: str, name: str) -> None:
             connection.execute(sql.SQL(statement).format(database))
         connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
         connection.execute("GRANT USAGE, CREATE ON SCHEMA public TO hitl_owner")
+        connection.execute(_NO_LARGE_OBJECTS)
 
 
 def apply_grants(connection: psycopg.Connection) -> None:

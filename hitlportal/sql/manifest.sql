@@ -12,6 +12,14 @@ WITH ours AS (
          p.proowner, p.proacl, 'f'
     FROM pg_proc p JOIN ours n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
   UNION ALL
+  -- Large objects fill the disk; install_roles revokes them, so nobody may execute one of these.
+  SELECT 'functions', p.oid::regprocedure::text, '{}', p.proowner, p.proacl, 'f'
+    FROM pg_proc p
+   WHERE p.pronamespace = 'pg_catalog'::regnamespace
+     AND (p.proname LIKE 'lo\_%' OR p.proname IN ('loread', 'lowrite'))
+     AND EXISTS (SELECT 1 FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS x
+                  WHERE x.grantee <> p.proowner)
+  UNION ALL
   -- Of Django's and other packages' tables only owners and grants are ours to say.
   SELECT 'constraints', format('%s on %s', k.conname, k.conrelid::regclass), jsonb_build_object(
            'definition', pg_get_constraintdef(k.oid), 'valid', k.convalidated), NULL, NULL, NULL

@@ -22,3 +22,9 @@ ALTER ROLE hitl_auditor SET statement_timeout = '60s';
 -- A lock that somebody holds on one proposal must not delay the others.
 ALTER ROLE hitl_worker SET lock_timeout = '5s';
 ALTER ROLE hitl_auditor SET default_transaction_read_only = on;
+-- One query cannot fill the disk with temporary files; a login cannot raise this limit.
+ALTER ROLE hitl_web SET temp_file_limit = '1GB';
+ALTER ROLE hitl_worker SET temp_file_limit = '1GB';
+ALTER ROLE hitl_sequencer SET temp_file_limit = '1GB';
+ALTER ROLE hitl_auditor SET temp_file_limit = '1GB';
+ALTER ROLE hitl_eraser SET temp_file_limit = '1GB';

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,32 @@ def test_a_new_key_is_written_once_and_shown(
         call_command("audit_key", "generate", "--origin", "a/b", "--out", str(out))
     call_command("audit_key", "show", f"file:{out}")
     assert capsys.readouterr().out.strip() == vkey
+
+
+def test_a_witness_makes_its_key_where_no_portal_has_settings(tmp_path: Path) -> None:
+    """On its own machine: no variable, no database; Django is not even set up."""
+    out = tmp_path / "witness.key"
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hitlportal", "audit_key", *arguments],
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    made = run("generate", "--witness", "--origin", "witness.example/w1", "--out", str(out))
+    assert (made.returncode, made.stderr) == (0, "")
+    assert VerifierKey.parse(made.stdout.strip()).algorithm == COSIGNATURE
+    assert out.stat().st_mode & 0o777 == 0o400
+    assert run("show", f"file:{out}").stdout == made.stdout
+    again = run("generate", "--origin", "a/b", "--out", str(out))
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    # Control: the verb that writes an entry still asks for them.
+    rotated = run("rotate", "--old", "a", "--new", "b", "--reason", "x")
+    assert rotated.returncode == 1
+    assert "HITL_" in rotated.stderr
 
 
 def test_a_rotation_is_on_record(house: House, settings: Settings) -> None:

@@ -344,6 +344,10 @@ ESCAPES = {
     "a login becomes another": "GRANT hitl_owner TO CURRENT_USER",
     "a setting of everybody": "ALTER DATABASE {database} SET search_path = pg_temp",
     "passwords are read": "SELECT rolpassword FROM pg_authid",
+    "a large object": "SELECT lo_create(0)",
+    "a large object of old": "SELECT lo_creat(-1)",
+    "a large object of bytes": "SELECT lo_from_bytea(0, 'x')",
+    "bytes of a large object": "SELECT lowrite(0, 'x')",
     "a lock on a whole table": "BEGIN; LOCK TABLE remediation_proposal IN ACCESS EXCLUSIVE MODE",
 }  # fmt: skip
 # How PostgreSQL words it, besides "permission denied".
@@ -432,6 +436,40 @@ def test_rights_on_services_are_read_beside_keys_that_are_not_numbers() -> None:
             [someone.id, service.pk],
         )
         assert cursor.fetchall() == [("review_service",)]
+
+
+@every("login", sorted(set(LOGINS) - {"hitl_owner"}), undo=True)
+def test_a89_temporary_files_end_at_a_limit_that_a_login_cannot_raise(login: str) -> None:
+    with connect(login, autocommit=True) as it:
+        assert it.execute("SHOW temp_file_limit").fetchone() == ("1GB",)
+        with refused(DENIED):
+            it.execute("SET temp_file_limit = -1")
+
+
+def test_a89_no_login_stores_a_large_object_and_the_check_names_who_could() -> None:
+    """The control gives back what PostgreSQL gives everybody, in a transaction that is undone."""
+    from hitlportal import database_manifest
+
+    expected = (database_manifest.SQL / "manifest.sql").read_text(encoding="utf-8")
+    with superuser(database()) as it:
+        it.execute("SET LOCAL search_path = pg_catalog")
+        assert not large_objects(it.execute(expected.encode()).fetchall())
+        it.execute("SAVEPOINT refused")
+        it.execute("SET LOCAL ROLE hitl_web")
+        with refused(DENIED):
+            it.execute("SELECT lo_from_bytea(0, repeat('x', 1000)::bytea)")
+        it.execute("ROLLBACK TO refused")
+        it.execute("GRANT EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) TO PUBLIC")
+        assert large_objects(it.execute(expected.encode()).fetchall()) == [
+            "lo_from_bytea(oid,bytea)"
+        ]
+        it.execute("SET LOCAL ROLE hitl_web")
+        it.execute("SELECT lo_from_bytea(0, repeat('x', 1000)::bytea)")
+        it.rollback()
+
+
+def large_objects(found: list[tuple[object, ...]]) -> list[str]:
+    return [str(name) for kind, name, _ in found if kind == "functions" and "lo" in str(name)[:2]]
 
 
 def test_the_cluster_can_be_prepared_again() -> None:

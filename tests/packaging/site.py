@@ -67,7 +67,7 @@ class Site:
         self.logins(self.database)
         self.run("owner", "migrate", "--verbosity", "0")
         self.run("owner", "install_grants")
-        self.new_key(ORIGIN, "audit.key")
+        self.trust(self.new_key(ORIGIN, "audit.key"))
         (self.etc / "targets").mkdir()
         (self.etc / "targets" / "targets.toml").write_text(TARGETS.format(directory=self.var))
         (self.etc / "approvers").mkdir()
@@ -91,14 +91,17 @@ class Site:
                 self.credential(process, "HITL_DATABASE_URL", url)
 
     def new_key(self, origin: str, name: str) -> str:
-        """Make a key of the log, trust it alone, and return its vkey."""
+        """Make a key of the log, and return its vkey."""
         key = self.etc / "keys" / name
         key.parent.mkdir(exist_ok=True)
         said = self.run("owner", "audit_key", "generate", "--origin", origin, "--out", str(key))
         found = re.search(rf"{re.escape(origin)}\+[0-9a-f]{{8}}\+\S+", said)
         assert found is not None, said
-        (self.etc / "policy").write_text(f"log {found[0]}\nquorum none\n")
         return found[0]
+
+    def trust(self, vkey: str) -> None:
+        """Write a policy that trusts this key of the log alone, and no witness."""
+        (self.etc / "policy").write_text(f"log {vkey}\nquorum none\n")
 
     def credential(self, process: str, name: str, value: str) -> None:
         file = self.etc / "credentials" / process / name

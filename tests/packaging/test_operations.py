@@ -46,12 +46,9 @@ def test_what_the_pages_say_installs_survives_each_server_and_restores(site: Sit
     site.start(*UNITS)
     _loses_the_broker(site)
     _loses_the_database(site)
-    dump = _backs_up(site)
-    site.run("web", "person", "add", "after-the-backup", "--group", "security")
-    head = site.var / "sequencer" / "head"
-    size = _size(head)
-    until(lambda: _size(head) > size, "the new account to be signed")
-    _restores(site, dump)
+    known, dump = _backs_up(site)
+    _adds(site, "after-the-backup")
+    _restores(site, known, dump)
 
 
 def in_order(site: Site) -> None:
@@ -78,14 +75,23 @@ def _loses_the_database(site: Site) -> None:
     in_order(site)
 
 
-def _backs_up(site: Site) -> Path:
-    site.run("web", "person", "add", "before-the-backup", "--group", "security")
-    dump = site.directory / "backup"
+def _backs_up(site: Site) -> tuple[Path, Path]:
+    """Return the newest head that somebody remembers, and a backup made after it."""
+    _adds(site, "before-the-backup")
+    known, dump = site.directory / "known", site.directory / "backup"
+    known.write_bytes(_head(site).read_bytes())
     _postgres(site, "pg_dump", site.database, "--format", "custom", "--file", str(dump))
-    return dump
+    return known, dump
 
 
-def _restores(site: Site, dump: Path) -> None:
+def _adds(site: Site, name: str) -> None:
+    """Make an account, and wait until the log's head has its entry."""
+    size = _size(_head(site))
+    site.run("web", "person", "add", name, "--group", "security")
+    until(lambda: _size(_head(site)) > size, f"{name} to be signed")
+
+
+def _restores(site: Site, known: Path, dump: Path) -> None:
     """The section of backup.md about a restore that lost entries, step by step."""
     site.stop()
     site.database.stop()
@@ -96,35 +102,41 @@ def _restores(site: Site, dump: Path) -> None:
         _postgres(site, "pg_restore", restored, str(dump))
         site.run("owner", "install_grants")
         in_order(site)
-        _goes_on_under_a_new_name(site)
+        _goes_on_under_a_new_name(site, known)
     finally:
         site.stop()
         restored.stop()
 
 
-def _goes_on_under_a_new_name(site: Site) -> None:
-    head, seen = site.var / "sequencer" / "head", site.directory / "seen"
+def _goes_on_under_a_new_name(site: Site, known: Path) -> None:
     site.start("sequencer")
     until(lambda: not site.alive("sequencer"), "the sequencer to refuse the older database")
     assert "rollback" in site.log("sequencer")
     site.stop("sequencer")
-    seen.write_bytes(head.read_bytes())
+    lost = site.directory / "lost"
+    lost.write_bytes(_head(site).read_bytes())
     vkey = site.new_key(f"{ORIGIN}-2", "audit-2.key")
-    reopened = ("audit_reopen", "--vkey", vkey, "--seen", str(seen), "--reason", "restored")
-    site.run("worker", *reopened)
+    reopened = ("audit_reopen", "--vkey", vkey, "--reason", "restored", "--seen")
+    refused = site.try_to("worker", *reopened, str(lost), "--lost")
+    assert refused.returncode == 1  # no witness saw what was lost
+    assert "Traceback" not in refused.stderr and "the database has" in refused.stderr
+    site.run("worker", *reopened, str(known))
+    site.trust(vkey)
     (site.etc / "keys" / "audit-2.key").replace(site.etc / "keys" / "audit.key")
-    head.unlink()
+    _head(site).unlink()
     (site.var / "worker" / "head").unlink(missing_ok=True)
     site.start(*UNITS)
-    until(head.exists, "a head under the new name")
-    assert head.read_text().startswith(f"{ORIGIN}-2\n")
-    size = _size(head)
-    site.run("web", "person", "add", "after-the-restore", "--group", "security")
-    until(lambda: _size(head) > size, "work to go on under the new name")
-    assert "HOLDS" in site.run("worker", "audit_verify")
-    lost = site.try_to("worker", "audit_verify", "--seen", str(seen))
-    assert lost.returncode == 1 and "DOES NOT HOLD" in lost.stderr  # the loss is said for good
+    until(_head(site).exists, "a head under the new name")
+    assert _head(site).read_text().startswith(f"{ORIGIN}-2\n")
+    _adds(site, "after-the-restore")
+    assert "HOLDS" in site.run("worker", "audit_verify", "--seen", str(known))
+    gone = site.try_to("worker", "audit_verify", "--seen", str(lost))
+    assert gone.returncode == 1 and "DOES NOT HOLD" in gone.stderr  # the loss is said for good
     in_order(site)
+
+
+def _head(site: Site) -> Path:
+    return site.var / "sequencer" / "head"
 
 
 def _size(head: Path) -> int:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from audit import log, signing
+from audit import keys, log
 from audit.management import operator
 from audit.tlog.errors import TlogError
-from audit.tlog.note import COSIGNATURE, ED25519, VerifierKey
+from audit.tlog.note import VerifierKey
 
 
 class Command(BaseCommand):
@@ -25,12 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
-        generate = verbs.add_parser("generate")
-        generate.add_argument("--origin", required=True, help="the log's name, such as host/audit")
-        generate.add_argument("--out", type=Path, required=True, help="the new file, mode 0400")
-        generate.add_argument("--witness", action="store_true", help="a key that cosigns")
-        show = verbs.add_parser("show")
-        show.add_argument("uri", help="file:PATH, env:NAME or transit:URL#NAME")
+        keys.add_arguments(verbs)
         rotate = verbs.add_parser("rotate")
         rotate.add_argument("--old", required=True, help="the vkey in use")
         rotate.add_argument("--new", required=True, help="the vkey that signs, too, from now on")
@@ -43,18 +36,14 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _generate(self, options: dict[str, Any]) -> None:
-        kind = COSIGNATURE if options["witness"] else ED25519
-        secret, vkey = signing.generate(options["origin"], kind)
         try:
-            descriptor = os.open(options["out"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
+            vkey = keys.generate(options["origin"], options["out"], witness=options["witness"])
         except OSError as error:
             raise CommandError(f"{options['out']}: {error.strerror}") from error
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret + "\n")
         self.stdout.write(vkey)
 
     def _show(self, options: dict[str, Any]) -> None:
-        self.stdout.write(str(signing.load(options["uri"]).vkey))
+        self.stdout.write(keys.show(options["uri"]))
 
     def _rotate(self, options: dict[str, Any]) -> None:
         """Record the new key in an entry that the old key signs, so that verifiers learn it."""
