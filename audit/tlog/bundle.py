@@ -81,9 +81,12 @@ def verify(
     Raises Malformed if it is not a bundle, and for the first failure UnknownKey, BadSignature,
     QuorumMissing, BadProof, Mismatch, Missing, Rollback or Fork.
     """
-    given = bundle_form.read_file(raw)
-    note = bundle_form.text(given, "checkpoint")
+    # The head first: a file that nobody signed is not even parsed.
+    note = bundle_form.checkpoint(raw)
     checked = policy.check(note, verify)
+    given = bundle_form.read_file(raw)
+    if given["checkpoint"] != note:
+        raise Malformed("the bundle is not in its canonical form")
     proven = tuple(_entries(given, checked.checkpoint))
     documents = dict(_documents(given, proven))
     rules = rules or default()

@@ -20,19 +20,44 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from audit.tlog import b64
+from audit.tlog import b64, scan
 from audit.tlog.canonical import encode
 from audit.tlog.errors import Malformed, NotCanonical
+from audit.tlog.note import MAX_NOTE
 
 TYPE = "hitlportal-bundle/v1"
 # A bundle is read into memory; the evidence of an incident has some megabytes.
 MAX_BYTES = 256 * 1024 * 1024
 
 
+# Object, list, object, proof.
+DEPTH = 4
+_BEGINNING = b'{"checkpoint":"'
+
+
+def checkpoint(raw: bytes) -> str:
+    """Return the note that the file begins with, unparsed before its signature is checked.
+
+    Raises Malformed.
+    """
+    if len(raw) > MAX_BYTES:
+        raise Malformed("the bundle is too long")
+    # A note has no quotes or backslashes that are escaped, only newlines.
+    end = raw.find(b'"', len(_BEGINNING), len(_BEGINNING) + 2 * MAX_NOTE)
+    if not raw.startswith(_BEGINNING) or end < 0:
+        raise Malformed("the bundle is not JSON of the canonical form")
+    try:
+        note = json.loads(raw[len(_BEGINNING) - 1 : end + 1])
+    except ValueError:
+        raise Malformed("the bundle is not JSON of the canonical form") from None
+    return str(note)
+
+
 def read_file(raw: bytes) -> dict[str, Any]:
     """Parse the file. Raises Malformed unless it is canonical and well-formed."""
     if len(raw) > MAX_BYTES:
         raise Malformed("the bundle is too long")
+    scan.check(raw, depth=DEPTH)
     try:
         given = json.loads(raw)
         canonical = encode(given) + b"\n"

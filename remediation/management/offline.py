@@ -22,9 +22,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from audit.tlog import bundle, bundle_form
+from audit.tlog import bundle, bundle_form, scan
 from audit.tlog.checkpoint import Checkpoint
-from audit.tlog.errors import TlogError
+from audit.tlog.errors import Malformed, TlogError
 from audit.tlog.note import Note, VerifierKey, from_bytes
 from audit.tlog.policy import Policy
 from remediation.domain import inert, instant
@@ -135,8 +135,9 @@ def _is_bundle(raw: bytes) -> bool:
 
 def _evidence(raw: bytes, arguments: argparse.Namespace, trust: Trust) -> Replay:
     try:
+        scan.check(raw)
         given = Evidence.parse(raw)
-    except BadInput as error:
+    except (BadInput, Malformed) as error:
         raise Unreadable(f"{arguments.file} is not an evidence file: {error}") from None
     if trust.seen is not None and given.log is not None:
         head = trust.policy.check(given.log.checkpoint).checkpoint
