@@ -8,15 +8,15 @@ one-time code (`hitlportal invite`).
 from __future__ import annotations
 
 from allauth.account import views as account
-from allauth.mfa.base import views as mfa
-from allauth.mfa.webauthn import views as webauthn
 from django.urls import path
+
+from hitlportal import passkey_login
 
 urlpatterns = [
     path("login/", account.login, name="account_login"),
     path("logout/", account.logout, name="account_logout"),
     path("inactive/", account.account_inactive, name="account_inactive"),
     path("password/", account.password_change, name="account_change_password"),
-    path("passkey/", mfa.authenticate, name="mfa_authenticate"),
-    path("login/passkey/", webauthn.login_webauthn, name="mfa_login_webauthn"),
+    path("passkey/", passkey_login.authenticate, name="mfa_authenticate"),
+    path("login/passkey/", passkey_login.login_webauthn, name="mfa_login_webauthn"),
 ]

@@ -15,6 +15,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
+from hitlportal import doors
+
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Closes sign-up (administrators create accounts) and refuses sign-in by password alone."""
@@ -36,6 +38,16 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             return None
         clear_login(request)
         return render(request, "account/no_passkey.html", status=403)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Return the address by which limits are counted. Never fails: allauth answers 500."""
+        return doors.address(request)
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count the attempt by account and address; `authenticate` takes back what succeeds."""
+        self._login_failed_rl_usage = doors.knock(request, str(credentials.get("username", "")))
+        if self._login_failed_rl_usage is None:
+            raise self.validation_error("too_many_login_attempts")
 
     def get_reauthentication_methods(
         self, user: AbstractBaseUser | AnonymousUser

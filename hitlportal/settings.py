@@ -122,16 +122,19 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
-# Limits per account (key, user) and per address (ip), counted in the shared cache.
+# Counted in the shared cache by address (ip), by account and address together (key: doors.py), or
+# by signed-in account (user). Nothing is counted by the name of an account alone: anybody who knows
+# a name could keep its person out (docs/attacks.md A74).
 ACCOUNT_RATE_LIMITS = {
     # By address only against floods: a whole organisation may sign in from one. What counts
     # against guessing is what failed.
     "login": "120/m/ip",
-    "login_failed": "20/m/ip,5/5m/key",
+    # Slow, not locked: who waits a minute may try again.
+    "login_failed": "5/m/key,30/h/key,20/m/ip",
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
     # Wrong codes only (views/account/invite.py); a code has 100 bits.
-    "invite": "30/m/ip,5/15m/key",
+    "invite": "30/m/ip",
 }
 # Of sign-ins by passkey alone; a passkey cannot be guessed.
 MFA_RATE_LIMITS = {"webauthn_login": "240/m/ip"}
@@ -139,7 +142,10 @@ MFA_SUPPORTED_TYPES = ["webauthn"]
 # A passkey that the device can find by itself signs in alone, with user verification; any other
 # one stays the second step after the password.
 MFA_PASSKEY_LOGIN_ENABLED = True
-MFA_FORMS = {"login_webauthn": "hitlportal.passkey_login.PasskeyLoginForm"}
+MFA_FORMS = {
+    "login_webauthn": "hitlportal.passkey_login.PasskeyLoginForm",
+    "authenticate_webauthn": "hitlportal.passkey_login.PasskeyStepForm",
+}
 MFA_PASSKEY_SIGNUP_ENABLED = False
 MFA_TRUST_ENABLED = False
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
@@ -166,8 +172,16 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-if env.boolean("HITL_BEHIND_TLS_PROXY"):
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.boolean("HITL_BEHIND_TLS_PROXY") else None
+)
+# The client's address is this entry of X-Forwarded-For, from the right (hitlportal/doors.py).
+PROXY_HOPS = env.text("HITL_PROXY_HOPS")
+ALLAUTH_TRUSTED_PROXY_COUNT = (
+    env.integer("HITL_PROXY_HOPS") if PROXY_HOPS else int(SECURE_PROXY_SSL_HEADER is not None)
+)
+if not 0 <= ALLAUTH_TRUSTED_PROXY_COUNT <= 10:
+    raise env.ConfigurationError("HITL_PROXY_HOPS must be a number from 0 to 10")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
