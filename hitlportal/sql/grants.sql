@@ -109,6 +109,8 @@ GRANT SELECT ON
 GRANT SELECT ON public.remediation_incidententry TO hitl_worker;
 GRANT SELECT ON remediation.entitlement, remediation.service_right, remediation.account
   TO hitl_web, hitl_worker;
+-- Who administered people in the last 7 days; only a trigger writes what it reads.
+GRANT SELECT ON remediation.administrator TO hitl_web;
 GRANT SELECT ON remediation.mailbox TO hitl_worker;
 
 -- Web: people, sessions of review, agents' tokens and answers.

@@ -70,6 +70,9 @@ BEGIN
   SELECT substr(k.revoked_by, 8), 'rotated a token of the agent' FROM tokens k
    WHERE k.revoked_by LIKE 'person:%'
   UNION
+  -- A user administrator could take a role, leave the administration, and decide.
+  SELECT a.person::text, 'administered people in the last 7 days' FROM remediation.administrator a
+  UNION
   -- Narrowing a plan can only take effects away, so it is no edit. The gate verifies that it was narrowed.
   SELECT e.editor::text, 'edited the plan' FROM edited e WHERE e.editor IS NOT NULL
      AND NOT EXISTS (SELECT 1 FROM public.remediation_narrowing n

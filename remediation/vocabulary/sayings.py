@@ -100,6 +100,7 @@ SAYINGS = frozenset(
         gettext_noop("owner of the agent"),
         gettext_noop("made a token of the agent"),
         gettext_noop("rotated a token of the agent"),
+        gettext_noop("administered people in the last 7 days"),
         gettext_noop("edited the plan"),
         gettext_noop("corrected the diagnosis"),
         gettext_noop("loosened the inventory in the last 7 days"),

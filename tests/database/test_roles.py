@@ -75,7 +75,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "SELECT": READ_BY_ALL | facts(SECRETS, ACCOUNTS) | SIGN_IN | {
             "audit.entry(id)", "auth_permission", "django_content_type", "django_admin_log",
             "account_emailconfirmation", "remediation.account", "remediation.entitlement",
-            "remediation.service_right",
+            "remediation.service_right", "remediation.administrator",
         } | LISTS,
         "INSERT": facts(INVENTORY, SUBMISSIONS, AGENTS, SECRETS, ACCOUNTS) | SIGN_IN
         | facts({"review", "passkeyenrolment", "evidencescan", "noticechoice"})

@@ -26,6 +26,7 @@ from remediation.models import (
     QueueEntry,
     User,
 )
+from remediation.services.access.administered import administered
 from remediation.services.access.authorize import (
     AUDITOR,
     LEAD,
@@ -128,7 +129,8 @@ def may_reveal(user: User, proposal: Proposal) -> bool:
     """Return whether the person may reveal secrets in the incident's evidence.
 
     This needs the security role and the right to review every service that uses an affected
-    identity. Being lead, auditor or superuser is not enough.
+    identity. Being lead, auditor or superuser is not enough. People who administered people in
+    the last 7 days may not: they could have given themselves the role.
     """
     if not user.is_active or newest(proposal) is None or not may_view(user, proposal):
         return False
@@ -140,7 +142,7 @@ def may_reveal(user: User, proposal: Proposal) -> bool:
     held = approver_roles(user.person)
     needed = {*assessed, *_users_of(proposal.incident)}
     allowed = SECURITY in held and needed <= service_ids(user.person, "review_service")
-    return allowed and not _new_by_page(user)
+    return allowed and not _new_by_page(user) and administered(user.person) is None
 
 
 def _new_by_page(user: User) -> bool:

@@ -30,6 +30,8 @@ class EvidencePage:
     revealed: bool
     form: RevealForm | None  # None when this person may reveal nothing here
     erased: EvidenceErasure | None
+    # Why a person of the role reveals nothing for some days; empty for all others.
+    administered: str = ""
 
     @property
     def text_untrusted(self) -> str:

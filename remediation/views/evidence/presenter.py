@@ -10,7 +10,10 @@ from remediation.domain.secrets import masking
 from remediation.domain.secrets.detector import TITLES, Found
 from remediation.models import Evidence, EvidenceBlob, EvidenceErasure, Proposal, User
 from remediation.services.access import visibility
+from remediation.services.access.administered import administered
+from remediation.services.access.authorize import SECURITY, roles
 from remediation.services.reporting import secrets
+from remediation.views.cards.administered import describe_administered
 from remediation.views.cards.evidence import artefact_text, evidence_row, is_whole
 from remediation.views.evidence.page import ArtefactPart, EvidencePage
 from remediation.views.forms import RevealForm
@@ -39,7 +42,13 @@ def evidence_page(
         revealed=revealed is not None,
         form=(form or RevealForm()) if may and masked else None,
         erased=EvidenceErasure.objects.filter(sha256=row.sha256).first(),
+        administered=_administered(person) if masked and not may else "",
     )
+
+
+def _administered(person: User) -> str:
+    held = administered(person.person) if SECURITY in roles(person) else None
+    return describe_administered(held) if held else ""
 
 
 def _plain(content: bytes) -> tuple[ArtefactPart, ...]:

@@ -12,12 +12,13 @@ from remediation.domain.approval_conditions import Conditions
 from remediation.domain.plan import Plan
 from remediation.domain.statement import NONE_OF_THEM, REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
-from remediation.services.access import authorize
+from remediation.services.access import administered, authorize
 from remediation.services.access import slots as open_slots
 from remediation.services.access.asked import owners_in
 from remediation.services.reporting import correct, incidents, propose
 from remediation.services.review import narrow, narrowings, report_agent, statement
 from remediation.services.review.sign import FRESH_FOR
+from remediation.views.cards.administered import describe_administered
 from remediation.views.cards.slots import seat_of
 from remediation.views.review.page import Choice, Decide
 
@@ -93,6 +94,15 @@ def _cannot_run(plan: Plan | None) -> str:
     )
 
 
+def _why_excluded(user: User, why: tuple[str, ...]) -> str:
+    if why == (administered.WHY,) and (held := administered.administered(user.person)):
+        return describe_administered(held)
+    because = "; ".join(vocabulary.saying(one) for one in why)
+    return gettext("You can't decide here, because you took part: %(because)s.") % {
+        "because": because
+    }
+
+
 def _why_not(
     user: User,
     proposal: Proposal,
@@ -111,10 +121,7 @@ def _why_not(
         return decided
     excluded = authorize.excluded(proposal.pk).get(str(user.person))
     if excluded:
-        because = "; ".join(vocabulary.saying(one) for one in excluded)
-        return gettext("You can't decide here, because you took part: %(because)s.") % {
-            "because": because
-        }
+        return _why_excluded(user, excluded)
     if not authorize.entitled_roles(user.person, assessment):
         return gettext(
             "You can't decide here: that needs an approver role and the right to review"
