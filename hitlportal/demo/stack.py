@@ -32,7 +32,6 @@ from hitlportal.demo.settings import Settings, python
 from hitlportal.demo.story import CASE, PLACE, ROLE, ROTATED
 
 DEFAULT_PORT = 8000
-WEB_THREADS = 4
 # Two runs at the same time; each process of the pool holds its own database connection.
 WORKER_PROCESSES = 2
 START_SECONDS = 60.0
@@ -148,7 +147,8 @@ class Stack:
         celery = ("-m", "celery", "-A", "hitlportal.celery")
         worker, beat = self.settings.worker(), self.settings.beat()
         web = ("-m", "gunicorn", "hitlportal.wsgi", "--bind", f"{LOOPBACK}:{self.port}")
-        threads = ("--threads", str(WEB_THREADS), "--log-level", "warning", "--no-control-socket")
+        # One process, as few people use a demo.
+        shipped = ("--config", "python:hitlportal.gunicorn", "--workers", "1")
         work = (
             "worker",
             "--queues",
@@ -163,7 +163,7 @@ class Stack:
         reads = ("worker", "--queues", "live", "--pool", "solo")
         self._spawn("witness", *self.log.witness())
         self._spawn("sequencer", sequencer, self.settings.sequencer())
-        self._spawn("web", python(*web, *threads), self.settings.web())
+        self._spawn("web", python(*web, *shipped, "--log-level", "warning"), self.settings.web())
         self._spawn("worker", python(*celery, *work, "-n", "work@%h", *QUIET), worker)
         self._spawn("sweeper", python(*celery, *sweep, "-n", "sweep@%h", *QUIET), worker)
         self._spawn("reader", python(*celery, *reads, "-n", "reader@%h", *QUIET), worker)

@@ -42,7 +42,7 @@ class Server:
             "HITL_CACHE_URL": str(settings.CACHES["default"]["LOCATION"]),
         }
         command = [sys.executable, "-m", "gunicorn", "hitlportal.wsgi", "--workers", "1"]
-        command += ["--bind", f"unix:{self.path}", "--no-control-socket", "--timeout", "60"]
+        command += ["--config", "python:hitlportal.gunicorn", "--bind", f"unix:{self.path}"]
         self.log = directory / "web.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)

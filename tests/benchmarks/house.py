@@ -33,7 +33,7 @@ COMMIT_TIMES = {"track_commit_timestamp": "on"}
 RESULTS = 2  # number of Valkey's database for the results of the bare task
 # As in the demo, but with a web process for each core: four clients wait otherwise for one GIL.
 WEB = (
-    *("--workers", "2", "--threads", "4", "--log-level", "warning", "--no-control-socket"),
+    *("--config", "python:hitlportal.gunicorn", "--log-level", "warning"),
     *("--keep-alive", "75"),  # a client that waits for an effect keeps its connection
 )
 WORKER = (

@@ -220,9 +220,20 @@ def test_nginx_passes_a_whole_report_and_does_not_wait_for_a_partial_request() -
     text = (DEPLOY / "nginx" / "hitlportal.conf").read_text("utf-8")
     (size,) = re.findall(r"client_max_body_size (\d+)m;", text)
     assert int(size) * 2**20 > report.MAX_BYTES
-    assert "proxy_request_buffering on;" in text
+    assert "proxy_request_buffering on;" in text and "proxy_buffering on;" in text
     for name in ("client_header_timeout", "client_body_timeout"):
         assert re.search(rf"{name} \d+s;", text)
+
+
+def test_the_web_unit_and_the_demo_use_the_settings_of_the_package() -> None:
+    from hitlportal import gunicorn
+    from hitlportal.demo import stack
+
+    flag = "--config python:hitlportal.gunicorn"
+    unit = settings(DEPLOY / "systemd" / "hitlportal-web.service")
+    assert flag in unit["ExecStart"][0]
+    assert gunicorn.graceful_timeout < int(unit["TimeoutStopSec"][0])
+    assert '"--config", "python:hitlportal.gunicorn"' in Path(stack.__file__).read_text("utf-8")
 
 
 def test_rabbitmq_gives_each_process_the_queues_and_nothing_else() -> None:
