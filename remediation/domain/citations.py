@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from audit.tlog.canonical import Json
 from remediation.domain.report import Citation
 from remediation.domain.secrets.masking import mask_text
+from remediation.domain.secrets.several import Known
 
 
 class Unreadable(str):
@@ -65,9 +66,12 @@ class Stored:
     LONGEST = 16_384
 
     def __init__(
-        self, read: Callable[[str], bytes | None], known: Callable[[], Collection[str]]
+        self,
+        read: Callable[[str], bytes | None],
+        known: Callable[[], Collection[str] | Known],
     ) -> None:
         self._read, self._known, self._looks = read, known, 0
+        self._secrets: Known | None = None
         self._documents: dict[str, Json | Unreadable] = {}
 
     def holds(self, citation: Citation) -> bool:
@@ -85,7 +89,9 @@ class Stored:
             return False
         if not isinstance(value, str) or len(value) > self.LONGEST:
             return False
-        return mask_text(value, self._known()) == citation.value
+        if self._secrets is None:
+            self._secrets = Known.of(self._known())
+        return mask_text(value, self._secrets) == citation.value
 
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)

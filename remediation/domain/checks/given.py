@@ -17,6 +17,7 @@ from remediation.domain.report import Claim, Diagnosis
 from remediation.domain.scope import Scope
 from remediation.domain.secrets.detector import Found, Looked, look, with_known
 from remediation.domain.secrets.masking import masked, names_of, quotable
+from remediation.domain.secrets.several import Known
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ class CheckInput:
     @cached_property
     def found(self) -> Mapping[str, Found]:
         """Return the secrets in each artefact, cached because the search takes time."""
+        known = Known(self.secrets)
         return {
-            sha256: with_known(content, self._looked[sha256].found, self.secrets)
+            sha256: with_known(content, self._looked[sha256].found, known)
             for sha256, content in self.evidence.items()
         }
 

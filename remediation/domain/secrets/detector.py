@@ -7,7 +7,6 @@ or encrypted are not found.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,6 +14,7 @@ from itertools import islice
 from remediation.domain.secrets import rules as secret_rules
 from remediation.domain.secrets.decoding import readings
 from remediation.domain.secrets.rules import TITLES, Secret
+from remediation.domain.secrets.several import REPEATED, Known, Several, TooMany
 
 __all__ = [
     "MOST",
@@ -25,7 +25,6 @@ __all__ = [
     "Secret",
     "find",
     "look",
-    "standing_in",
     "with_known",
 ]
 
@@ -39,11 +38,6 @@ MOST_VALUES = 2_000
 _ENOUGH = 5_000
 # Rules that know less about a secret than the others.
 _VAGUE = ("assigned_secret", "repeated_secret")
-# Shorter values occur in many places by chance.
-_REPEATED = 16
-# Shorter values are not searched in texts at all (`masking`).
-_LEAST = 8
-_FEW = 50
 
 
 @dataclass(frozen=True)
@@ -86,8 +80,13 @@ def look(content: bytes, exempt: Collection[str] = ()) -> Looked:
     """
     text = _text(content)
     first = list(islice(_seen(text, exempt), _ENOUGH))
-    merged = _merged(sorted({*(seen.secret for seen in first), *_again(text, first)}))
-    whole = len(merged) <= MOST and len(first) < _ENOUGH
+    places, whole = {seen.secret for seen in first}, len(first) < _ENOUGH
+    try:
+        places.update(_again(text, first))
+    except TooMany:
+        whole = False
+    merged = _merged(sorted(places))
+    whole = whole and len(merged) <= MOST
     kept: set[str] = set()
     for seen in first[:MOST_VALUES]:
         kept |= {seen.value, text[seen.secret.offset : seen.secret.end]}
@@ -95,38 +94,20 @@ def look(content: bytes, exempt: Collection[str] = ()) -> Looked:
     return Looked(Found(tuple(merged[:MOST]), whole), told)
 
 
-def with_known(content: bytes, found: Found, known: Collection[str]) -> Found:
-    """Add the places of ``known`` secrets from other artefacts of the incident to the findings."""
+def with_known(content: bytes, found: Found, known: Collection[str] | Known) -> Found:
+    """Add the places of ``known`` secrets from other artefacts of the incident to the findings.
+
+    Too many of them for one search make the whole artefact count as a secret.
+    """
     if not found.whole:
         return found
-    text = _text(content)
-    long = {value.encode().decode("latin-1") for value in known if len(value) >= _REPEATED}
-    more = [
-        Secret(match.start(), len(value), "repeated_secret")
-        for value in standing_in(text, long)
-        for match in re.finditer(re.escape(value), text)
-    ]
+    try:
+        spans = Known.of(known).in_bytes.spans(_text(content))
+    except TooMany:
+        return Found(found.secrets, whole=False)
+    more = (Secret(start, end - start, "repeated_secret") for start, end in spans)
     merged = _merged(sorted({*found.secrets, *more}))
     return Found(tuple(merged[:MOST]), whole=len(merged) <= MOST)
-
-
-def standing_in(text: str, known: Collection[str]) -> frozenset[str]:
-    """Return those of the secrets that occur in the text.
-
-    Searches many secrets in one pass, because an intruder can create tens of thousands of them and
-    an agent a text of megabytes. No secret is shorter than `_LEAST`.
-    """
-    if len(known) <= _FEW:
-        return frozenset(value for value in known if value in text)
-    heads: dict[str, dict[int, set[str]]] = {}
-    for value in known:
-        heads.setdefault(value[:_LEAST], {}).setdefault(len(value), set()).add(value)
-    return frozenset(
-        text[at : at + length]
-        for at in range(len(text) - _LEAST + 1)
-        for length, group in heads.get(text[at : at + _LEAST], {}).items()
-        if text[at : at + length] in group
-    )
 
 
 def _text(content: bytes) -> str:
@@ -158,13 +139,13 @@ def _merged(found: Sequence[Secret]) -> list[Secret]:
 
 
 def _again(text: str, seen: Collection[_Seen]) -> Iterator[Secret]:
-    """Yield further places of found values, also where no rule matches."""
+    """Yield further places of found values, also where no rule matches. Raises TooMany."""
     rules: dict[str, str] = {}
     for one in sorted(seen, key=lambda one: one.secret)[:MOST]:
         if one.secret.rule != "private_key":
             for value in (one.value, text[one.secret.offset : one.secret.end]):
-                if len(value) >= _REPEATED:
+                if len(value) >= REPEATED:
                     rules.setdefault(value, one.secret.rule)
-    for value, rule in rules.items():
-        for match in re.finditer(re.escape(value), text):
-            yield Secret(match.start(), len(value), rule)
+    for start, end in Several(rules).matches(text):
+        # A block of a long value has no rule of its own.
+        yield Secret(start, end - start, rules.get(text[start:end], "repeated_secret"))

@@ -15,6 +15,7 @@ from remediation.domain.plan import Target
 from remediation.domain.report import Citation, Claim, Diagnosis, Report, parse_diagnosis
 from remediation.domain.secrets import detector
 from remediation.domain.secrets.detector import Found, Looked
+from remediation.domain.secrets.several import Known, Span, TooMany
 from remediation.domain.strict import escape
 
 # Eight characters, like the shortest secret that is searched elsewhere, so masking adds no length.
@@ -93,10 +94,16 @@ def _is_telling(value: str) -> bool:
     return len(value) >= (_LONG if plain else _SHORTEST)
 
 
-def mask_text(text: str, known: Collection[str] = ()) -> str:
-    """Return the text with the known secrets, and detected ones, masked."""
-    for value in sorted((one for one in known if one in text), key=len, reverse=True):
-        text = text.replace(value, MASK)
+def mask_text(text: str, known: Collection[str] | Known = ()) -> str:
+    """Return the text with the known secrets, and detected ones, masked.
+
+    If there are too many to search for, the whole text is masked. For several texts, give the
+    secrets as one `Known`: then they are prepared once.
+    """
+    try:
+        text = _covered(text, Known.of(known).in_texts.spans(text))
+    except TooMany:
+        return MASK
     content = text.encode("utf-8", "surrogatepass")
     found = detector.find(content)
     if not found.whole:
@@ -104,8 +111,17 @@ def mask_text(text: str, known: Collection[str] = ()) -> str:
     return masked(content, found).decode("utf-8", "surrogatepass") if found else text
 
 
-def mask_pointer(pointer: str, known: Collection[str] = ()) -> str:
+def _covered(text: str, spans: Iterable[Span]) -> str:
+    kept, at = list[str](), 0
+    for start, end in spans:
+        kept += text[at:start], MASK
+        at = end
+    return "".join((*kept, text[at:]))
+
+
+def mask_pointer(pointer: str, known: Collection[str] | Known = ()) -> str:
     """Return the JSON pointer with secrets in its unescaped keys masked."""
+    known = Known.of(known)
     tokens = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/"))
     return "/".join(escape(mask_text(token, known)) for token in tokens)
 
@@ -149,17 +165,17 @@ def mask_report(searched: Searched, known: Collection[str] = ()) -> Masked:
     evidence. Artefacts are unchanged, and so are identity and plan: they have strict forms of their
     own, and the plan is what runs.
     """
-    report, secrets = searched.report, searched.secrets | frozenset(known)
+    report, secrets = searched.report, Known(searched.secrets | frozenset(known))
     found = {
         one.sha256: detector.with_known(one.content, searched.looked[one.sha256].found, secrets)
         for one in report.evidence
     }
-    texts = "\0".join(_texts(report))
-    return Masked(mask_texts(report, detector.standing_in(texts, secrets)), found)
+    return Masked(mask_texts(report, secrets), found)
 
 
-def mask_texts(report: Report, known: Collection[str]) -> Report:
+def mask_texts(report: Report, known: Collection[str] | Known) -> Report:
     """Return the report with known and detected secrets masked in every text."""
+    known = Known.of(known)
     return replace(
         report,
         incident=replace(
@@ -176,8 +192,9 @@ def mask_texts(report: Report, known: Collection[str]) -> Report:
     )
 
 
-def mask_diagnosis(diagnosis: Diagnosis, known: Collection[str] = ()) -> Diagnosis:
+def mask_diagnosis(diagnosis: Diagnosis, known: Collection[str] | Known = ()) -> Diagnosis:
     """Return the diagnosis with its texts masked; the same object if nothing changes."""
+    known = Known.of(known)
     claims = tuple(
         Claim(mask_text(claim.text, known), tuple(_citation(c, known) for c in claim.citations))
         for claim in diagnosis.claims
@@ -197,7 +214,7 @@ def mask_diagnosis(diagnosis: Diagnosis, known: Collection[str] = ()) -> Diagnos
     )
 
 
-def _citation(citation: Citation, known: Collection[str]) -> Citation:
+def _citation(citation: Citation, known: Known) -> Citation:
     value = citation.value
     return replace(
         citation,
@@ -210,18 +227,3 @@ def targets_of(report: Report) -> tuple[Target, ...]:
     """Return the identities of incident and diagnosis, and the plan's targets."""
     planned = (target for plan in report.plans for target in plan.targets)
     return (report.incident.identity, report.diagnosis.identity, *planned)
-
-
-def _texts(report: Report) -> Iterable[str]:
-    yield report.incident.title
-    yield report.incident.external_id
-    yield report.rationale
-    yield from (one.rationale for one in report.alternatives)
-    yield from (artefact.source for artefact in report.evidence)
-    yield report.diagnosis.summary
-    for claim in report.diagnosis.claims:
-        yield claim.text
-        for citation in claim.citations:
-            yield citation.pointer
-            if isinstance(citation.value, str):
-                yield citation.value

@@ -7,7 +7,7 @@ with the security role, after that is on record (docs/attacks.md A61).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate
 
@@ -20,8 +20,9 @@ from remediation.domain.errors import BadInput, BadValue, NoSuchObject, NotEntit
 from remediation.domain.events import Event
 from remediation.domain.plan import Target
 from remediation.domain.report import load_diagnosis
-from remediation.domain.secrets import detector, masking
+from remediation.domain.secrets import detector, masking, places, several
 from remediation.domain.secrets.detector import Found, Secret
+from remediation.domain.secrets.several import Known
 from remediation.models import (
     Evidence,
     EvidenceBlob,
@@ -42,6 +43,10 @@ REASON_LEAST, REASON_MOST = 10, 500
 # artefacts that hold secrets, a text is compared with at most so many bytes, the oldest first: so
 # later artefacts cannot displace earlier ones.
 MOST_BYTES = 32 * 1024 * 1024
+# Of these, artefacts that hold too many secrets to list are searched again, up to so many bytes.
+MOST_SEARCHED = 2 * 1024 * 1024
+# Half of what one search takes: the rest is for the secrets of a new report.
+MOST_KNOWN = several.MOST_CHARS // 2
 
 
 def record(evidence: Evidence, found: Found) -> None:
@@ -69,7 +74,7 @@ def found_in(rows: Sequence[Evidence], using: str = "default") -> dict[str, Foun
         names = exempt_of(next(iter(rest.values())).incident)
         content = {blob.sha256: bytes(blob.content) for blob in blobs}
         looked = {sha256: detector.look(one, names) for sha256, one in content.items()}
-        known = frozenset[str]().union(*(masking.quotable(one, names) for one in looked.values()))
+        known = Known(frozenset().union(*(masking.quotable(one, names) for one in looked.values())))
         found |= {
             sha256: detector.with_known(content[sha256], one.found, known)
             for sha256, one in looked.items()
@@ -98,20 +103,44 @@ def _found(scan: EvidenceScan) -> Found:
 def known_values(incident: Incident) -> frozenset[str]:
     """Return the secret values in the incident's evidence, to mask them where a text quotes them.
 
-    Reads at most MOST_BYTES of the artefacts that hold secrets, the oldest first.
+    Reads the recorded places. Searches at most MOST_SEARCHED of the artefacts whose places do not
+    say it all, reads at most MOST_BYTES of those that hold secrets, and takes at most MOST_KNOWN
+    characters of values, always the oldest artefacts first: so nothing that comes later can
+    displace what is known, or keep people from giving a reason.
     """
     rows = list(incident.evidence.order_by("pk"))
     found = found_in(rows)
-    holding = [row for row in rows if found.get(row.sha256)]
+    holding = [row for row in rows if row.sha256 in found and _holds(found[row.sha256])]
     if not holding:
         return frozenset()
     names = exempt_of(incident)
     sums = accumulate(row.size for row in holding)
     first = [row.sha256 for row, size in zip(holding, sums, strict=True) if size <= MOST_BYTES]
-    blobs = EvidenceBlob.objects.filter(pk__in=first)
-    return frozenset().union(
-        *(masking.values(bytes(blob.content), names) for blob in blobs.iterator(chunk_size=8))
-    )
+    known: set[str] = set()
+    length, searched = 0, 0
+    for content, sha256 in _read(first):
+        values = places.values(content, found[sha256], names)
+        if values is None and searched + len(content) <= MOST_SEARCHED:
+            searched += len(content)
+            values = masking.values(content, names)
+        new = (values or frozenset()) - known
+        length += sum(map(len, new))
+        if length > MOST_KNOWN:
+            break
+        known |= new
+    return frozenset(known)
+
+
+def _holds(found: Found) -> bool:
+    return bool(found) or not found.whole
+
+
+def _read(digests: Sequence[str]) -> Iterator[tuple[bytes, str]]:
+    """Yield the artefacts that are still stored, in this order, a few at a time in memory."""
+    for at in range(0, len(digests), 8):
+        some = digests[at : at + 8]
+        blobs = {one.pk: bytes(one.content) for one in EvidenceBlob.objects.filter(pk__in=some)}
+        yield from ((blobs[sha256], sha256) for sha256 in some if sha256 in blobs)
 
 
 def exempt(targets: Iterable[Target]) -> frozenset[str]:
@@ -162,7 +191,7 @@ def stored(incident: Incident) -> Stored:
 def said(found: Found) -> str:
     """Describe the findings: "2 secrets: AWS secret access key, private key"."""
     if not found.whole:
-        return f"more than {detector.MOST} secrets"
+        return f"more than {detector.MOST} secrets, or too many to search for"
     count = len(found.secrets)
     kinds = dict.fromkeys(detector.TITLES.get(one.rule, one.rule) for one in found.secrets)
     return f"{count} secret{'' if count == 1 else 's'}: {', '.join(kinds)}"

@@ -108,7 +108,7 @@ def test_a61_no_text_of_a_report_keeps_a_secret() -> None:
     made = masking.mask_report(masking.searched(given))
     kept = made.report
     assert kept.evidence[0].content == CONTENT
-    texts = [*masking._texts(kept), kept.diagnosis.body.decode(), str(kept.incident)]
+    texts = [str(replace(kept, evidence=())), kept.evidence[0].source, kept.diagnosis.body.decode()]
     assert not any(AWS in text or PASSWORD in text for text in texts)
     assert kept.incident.title == "Leaked [masked]"
     assert kept.rationale == "Because of [masked]"
@@ -158,10 +158,3 @@ def test_a63_few_failed_citations_are_compared_again() -> None:
     assert not any(stored.holds(wrong) for _ in range(citations.Stored.MOST))
     assert not stored.holds(report.Citation("0" * 64, "/url", "amqp://app:[masked]@mq/"))
     assert len(reads) == 1
-
-
-@given(st.text("ab", max_size=60), st.sets(st.text("ab", min_size=8, max_size=12), max_size=8))
-def test_the_secrets_of_a_text_are_those_that_stand_in_it(text: str, known: set[str]) -> None:
-    many = {f"{n:08}" for n in range(60)} | known
-    there = {value for value in known if value in text}
-    assert detector.standing_in(text, known) == detector.standing_in(text, many) == there

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from remediation import models as m
 from remediation.domain import report
-from remediation.domain.secrets import masking
+from remediation.domain.secrets import detector
 from remediation.services.execution import halt
 from remediation.services.reporting import incidents, secrets
 from remediation.views.cards.diagnosis import diagnosis_card
@@ -147,14 +147,49 @@ def test_a34_many_later_artefacts_do_not_delay_peoples_actions(
         poured = {"password": f"{number}-Qz7!xYw9", "rest": "." * 50}
         handed_in(world, with_artefact(world.report(), poured, ("/rest", "." * 50)))
     looked: list[int] = []
-    values = masking.values
+    look = detector.look
 
-    def counted(content: bytes, exempt: Any) -> Any:
+    def counted(content: bytes, exempt: Any = ()) -> Any:
         looked.append(len(content))
-        return values(content, exempt)
+        return look(content, exempt)
 
-    monkeypatch.setattr(masking, "values", counted)
+    monkeypatch.setattr(detector, "look", counted)
     known = secrets.known_values(incident)
-    assert sum(looked) <= secrets.MOST_BYTES
+    assert 0 < sum(looked) <= secrets.MOST_BYTES
     # Secrets of the first evidence are still known.
     assert {AWS, PASSWORD} <= known
+
+
+def test_a83_known_values_are_read_where_they_were_found(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An artefact four times as long with the same secrets costs a person's request the same."""
+    looked: list[int] = []
+    look = detector.look
+
+    def counted(content: bytes, exempt: Any = ()) -> Any:
+        looked.append(len(content))
+        return look(content, exempt)
+
+    def cost(size: int) -> int:
+        document = {"a": "- " * size, "password": f"{size}-Qz7!xYw9", "z": "- " * size}
+        proposal_id = handed_in(world, with_artefact(world.report(), document, ("/a", "no")))
+        looked.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(detector, "look", counted)
+            assert f"{size}-Qz7!xYw9" in secrets.known_values(world.get(proposal_id).incident)
+        return sum(looked)
+
+    small = cost(10_000)
+    assert cost(40_000) < 3 * small < 10_000
+
+
+def test_a83_values_without_end_do_not_displace_the_first_ones(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise every reason of a person would be masked as a whole, and so be refused."""
+    proposal_id = handed_in(world)
+    monkeypatch.setattr(secrets, "MOST_KNOWN", 200)
+    handed_in(world, with_artefact(world.report(), {"password": "Qz7!xYw9" * 30}, ("/a", "no")))
+    known = secrets.known_values(world.get(proposal_id).incident)
+    assert known == {AWS, PASSWORD}
