@@ -55,7 +55,8 @@ GRANT EXECUTE ON FUNCTION
   remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
   remediation.frozen_v1(), remediation.run_deadline_v1(uuid), remediation.wait_deadline_v1(bigint),
   remediation.taken_v1(uuid, integer),
-  remediation.open_slots_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
+  remediation.open_slots_v1(uuid, integer, text), remediation.look_asked_v1(uuid, integer),
+  remediation.scope_v1(text[], integer, integer)
   TO hitl_web, hitl_worker;
 -- What somebody looks for in the queue, as a question to its index.
 GRANT EXECUTE ON FUNCTION remediation.asked_v1(text), remediation.words_v1(text)
@@ -85,7 +86,7 @@ GRANT SELECT ON
   public.remediation_diagnosis, public.remediation_choice,
   public.remediation_proposal, public.remediation_proposaltarget,
   public.remediation_transition, public.remediation_outboxmessage,
-  public.remediation_observationrequest, public.remediation_refusal, public.remediation_notice,
+  public.remediation_observationrequest, public.remediation_seenagain, public.remediation_refusal, public.remediation_notice,
   public.remediation_assessment, public.remediation_assessmentservice,
   public.remediation_review, public.remediation_narrowing, public.remediation_execution, public.remediation_steprecord,
   public.remediation_lateresult,
@@ -163,7 +164,7 @@ BEGIN
       'telling', 'noticechoice', 'liverequest', 'outcomeanswer']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
-      'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
+      'assessment', 'assessmentservice', 'seenagain', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
       'incidentnotice', 'telling', 'delivery', 'noticechannel', 'liveobservation', 'secretcheck',
       'outcomequestion', 'approverkey', 'wait', 'waitlook', 'waitoverdue', 'resumption'])) AS l(login, tables)

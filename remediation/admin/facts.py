@@ -261,6 +261,7 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.Choice: ("incident", "agent", "recorded_at"),
     m.Transition: ("proposal", "round", "actor", "reason", "recorded_at"),
     m.ObservationRequest: ("proposal", "round", "person", "recorded_at"),
+    m.SeenAgain: ("proposal", "round", "recorded_at"),
     m.Assessment: ("proposal", "round", "risk", "decide_by", "recorded_at"),
     m.Narrowing: ("proposal", "narrows", "person", "slot", "recorded_at"),
     m.StepRecord: ("execution", "step", "phase", "recorded_at"),

@@ -101,6 +101,7 @@ MODELS = {
         pgettext_lazy("model", "observation request"),
         pgettext_lazy("models", "observation requests"),
     ),
+    "seenagain": (pgettext_lazy("model", "equal look"), pgettext_lazy("models", "equal looks")),
     "outboxmessage": (
         pgettext_lazy("model", "outbox message"),
         pgettext_lazy("models", "outbox messages"),

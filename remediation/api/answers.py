@@ -17,7 +17,7 @@ from remediation.domain.report import Report
 from remediation.domain.second_step import acts_of, left_alive
 from remediation.domain.states import FINAL, ProposalState
 from remediation.models import Assessment, Proposal, Refusal, Review, StepRecord, Transition
-from remediation.services.access import authorize
+from remediation.services.access import authorize, looks
 from remediation.services.actors import AgentActor
 from remediation.services.load_plan import load_plan
 from remediation.services.reporting.submit import Submitted
@@ -154,7 +154,7 @@ def _does_not_stop(found: Proposal, assessment: Assessment | None) -> list[Json]
         plan = load_plan(bytes(found.plan))
     except BadInput:  # of another catalogue
         return []
-    seen = parse_observations(bytes(assessment.observation)) if assessment else {}
+    seen = parse_observations(looks.observation(assessment)) if assessment else {}
     at = instant.dump(assessment.recorded_at) if assessment else None
     return [
         {

@@ -24,6 +24,7 @@ from remediation.domain.dry_run import (
 from remediation.domain.errors import BadInput
 from remediation.domain.observation import parse_observations
 from remediation.models import Assessment, Proposal
+from remediation.services.access import looks
 from remediation.services.load_plan import load_plan
 
 
@@ -83,7 +84,7 @@ def answer(found: Proposal, assessment: Assessment | None) -> dict[str, Json] | 
         "at": instant.dump(assessment.recorded_at),
         "steps": [
             _step(one, precheck_of(one, results), known)
-            for one in dry_run(plan, parse_observations(bytes(assessment.observation)))
+            for one in dry_run(plan, parse_observations(looks.observation(assessment)))
         ],
     }
 

@@ -71,6 +71,7 @@ class Event(StrEnum):
 
     # Actions of the worker.
     WORKER_PROPOSAL_ASSESSED = "worker:proposal:assessed"
+    WORKER_PROPOSAL_SEEN_AGAIN = "worker:proposal:seen_again"
     WORKER_PROPOSAL_REASSESSED = "worker:proposal:reassessed"
     WORKER_PROPOSAL_REJECTED = "worker:proposal:rejected"
     WORKER_PROPOSAL_RETURNED = "worker:proposal:returned"

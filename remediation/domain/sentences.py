@@ -95,6 +95,9 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_NOTICES_CHOSEN: "{who} chose what to be told, and how.",
     Event.PERSON_SESSIONS_ENDED: "{who} signed out everywhere else.",
     Event.WORKER_PROPOSAL_ASSESSED: "{who} assessed {what} for round {round}.",
+    Event.WORKER_PROPOSAL_SEEN_AGAIN: (
+        "{who} looked at the target of {what} again and found all as it was. Approvals stay."
+    ),
     Event.WORKER_PROPOSAL_REASSESSED: "{who} opened a new round of review of {what}: {reason}.",
     Event.WORKER_PROPOSAL_REJECTED: "{who} verified a signed no: {what} is rejected ({reason}).",
     Event.WORKER_PROPOSAL_RETURNED: "{who} verified a signed no: {what} is returned ({reason}).",

@@ -59,6 +59,7 @@ from remediation.models.proposal import (
     Proposal,
     ProposalTarget,
     Refusal,
+    SeenAgain,
     Transition,
 )
 from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, QueueService, SavedView
@@ -129,6 +130,7 @@ __all__ = [
     "ReviewSession",
     "SavedView",
     "SecretCheck",
+    "SeenAgain",
     "Service",
     "ServiceVersion",
     "StepRecord",

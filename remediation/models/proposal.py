@@ -118,6 +118,20 @@ class ObservationRequest(Fact):
         return f"observe {self.proposal_id} again"
 
 
+class SeenAgain(Fact):
+    """The worker's answer to a request: all that people sign in this round is as it was.
+
+    `observation` is what it saw, with the fields that are shown only.
+    """
+
+    proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT)
+    round = models.PositiveIntegerField()
+    observation = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.proposal_id} seen again in round {self.round}"
+
+
 class Refusal(Fact):
     """A refusal about a proposal, shown in its history; the back-off counts these rows, too."""
 

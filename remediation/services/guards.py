@@ -40,6 +40,8 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "agent_disabled": errors.AgentDisabled,
     "proposer_lost": errors.ProposerLost,
     "observation_state": errors.WrongState,
+    "seen_again_round": errors.WrongState,
+    "seen_again_asked": errors.WrongState,
     "assessment_round": errors.WrongState,
     "assessment_deadline": errors.WrongState,
     "execution_state": errors.WrongState,

@@ -77,7 +77,7 @@ BEGIN
     ('', ARRAY['invitationuse', 'service', 'identity', 'dependency', 'agent', 'diagnosis', 'evidencescan',
                'evidenceerasure', 'proposal', 'notice', 'incidentnotice', 'noticechannel', 'assessment', 'execution',
                'steprecord', 'lateresult', 'ownerteam', 'environmentname', 'wait', 'waitlook', 'waitoverdue',
-               'resumption']),
+               'resumption', 'seenagain']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
     ('actor', ARRAY['incidenttransition', 'incidentlook', 'incidentassignment', 'transition', 'refusal', 'freeze',
                     'haltverdict', 'liveobservation', 'secretcheck', 'approverkey', 'outcomequestion']),

@@ -42,6 +42,44 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_assessment
   FOR EACH ROW EXECUTE FUNCTION remediation.assessment_v1();
 ALTER TABLE public.remediation_assessment ENABLE ALWAYS TRIGGER guard;
 
+-- The worker read the targets again at a person's request and found all that people sign the same: the
+-- round goes on, with its approvals. Only what was asked for is answered.
+CREATE FUNCTION remediation.look_asked_v1(proposal uuid, round integer) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM public.remediation_observationrequest r
+     WHERE r.proposal_id = $1 AND r.round = $2
+       AND NOT EXISTS (SELECT 1 FROM public.remediation_seenagain s
+                        WHERE s.proposal_id = $1 AND s.round = $2 AND s.entry > r.entry))
+$$;
+
+-- When the worker last saw what is under review: at the assessment, or at a later equal look.
+CREATE FUNCTION remediation.seen_at_v1(proposal uuid, round integer) RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT greatest(
+    (SELECT a.recorded_at FROM public.remediation_assessment a
+      WHERE a.proposal_id = $1 AND a.round = $2),
+    (SELECT max(s.recorded_at) FROM public.remediation_seenagain s
+      WHERE s.proposal_id = $1 AND s.round = $2))
+$$;
+
+CREATE FUNCTION remediation.seen_again_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM remediation.lock_proposal_v1(NEW.proposal_id);
+  IF NOT EXISTS (SELECT 1 FROM public.remediation_proposal p
+                  WHERE p.id = NEW.proposal_id AND p.state = 'in_review' AND p.round = NEW.round) THEN
+    PERFORM remediation.refuse_v1('seen_again_round', 'only the round under review goes on');
+  END IF;
+  IF NOT remediation.look_asked_v1(NEW.proposal_id, NEW.round) THEN
+    PERFORM remediation.refuse_v1('seen_again_asked', 'nobody asked for another look');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_seenagain
+  FOR EACH ROW EXECUTE FUNCTION remediation.seen_again_v1();
+ALTER TABLE public.remediation_seenagain ENABLE ALWAYS TRIGGER guard;
+
 -- Refuses a statement that is too late, or not about this proposal, this round, this person and the
 -- digests under review now.
 CREATE FUNCTION remediation.statement_v1(proposal uuid, round integer, person uuid, statement bytea)
@@ -68,7 +106,7 @@ BEGIN
   IF a.decide_by <= clock_timestamp() THEN
     PERFORM remediation.refuse_v1('review_deadline', 'the time to decide has passed');
   END IF;
-  IF a.recorded_at <= clock_timestamp() - interval '10 minutes' THEN
+  IF remediation.seen_at_v1($1, $2) <= clock_timestamp() - interval '10 minutes' THEN
     PERFORM remediation.refuse_v1('review_fresh', 'the assessment is older than ten minutes');
   END IF;
 END $$;

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from django.contrib.auth.models import Group
+
 from remediation import models as m
 from tests import factories
 from tests.database.attack import DENIED, WRITER_OFF, Attack, attack, dropped, granted, off, sql
@@ -18,6 +20,13 @@ ATTACKS: list[Attack] = []
 def _an_account_becomes_another_persons(w: World) -> None:
     with acting(WEB):
         m.User.objects.filter(pk=w.carol.user.pk).update(person=uuid4())
+
+
+@attack(ATTACKS, WEB, "group_name", "ALTER TABLE public.auth_group DISABLE TRIGGER keeps_name")
+def _a77_the_group_of_administrators_gets_another_name(w: World) -> None:
+    with acting(WEB):
+        Group.objects.get_or_create(name="user_admin")
+        Group.objects.filter(name="user_admin").update(name="others")
 
 
 @attack(ATTACKS, WEB, "invitation_expired", off("invitationuse"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from django.contrib.auth.models import Group
+
 from remediation import models as m
 from remediation.domain.statement import Statement
 from tests import factories
-from tests.database.attack import Attack, attack, dropped, off
+from tests.database.attack import DENIED, Attack, attack, dropped, granted, off
 from tests.database.world import World
-from tests.factories import WEB, Person, acting, entry, session, sign, statement
+from tests.factories import WEB, WORKER, Person, acting, entry, session, sign, statement
 
 ATTACKS: list[Attack] = []
 
@@ -182,6 +184,31 @@ def _a12_an_owner_of_another_service_decides_for_a_team(w: World) -> None:
 @attack(ATTACKS, WEB, "review_separation", counted)
 def _a11_the_owner_of_the_agent_decides(w: World) -> None:
     _decide(w.in_review, w.dave)
+
+
+@attack(ATTACKS, WEB, "review_separation", counted)
+def _a77_who_administered_people_decides(w: World) -> None:
+    with acting(WEB):
+        group = Group.objects.get_or_create(name="user_admin")[0]
+        w.sue.user.groups.add(group)
+        w.sue.user.groups.remove(group)
+    _decide(w.in_review, w.sue)
+
+
+@attack(ATTACKS, WORKER, "seen_again_round", off("seenagain"))
+def _an_equal_look_at_what_is_approved(w: World) -> None:
+    factories.seen_again(w.approved)
+
+
+@attack(ATTACKS, WORKER, "seen_again_asked", off("seenagain"))
+def _an_equal_look_that_nobody_asked_for(w: World) -> None:
+    factories.seen_again(w.in_review)
+
+
+@attack(ATTACKS, WEB, DENIED, granted("INSERT", "seenagain", WEB))
+def _web_says_that_all_is_as_it_was(w: World) -> None:
+    factories.observe_again(w.in_review, w.sue)
+    factories.seen_again(w.in_review, login=WEB)
 
 
 @attack(ATTACKS, WEB, "review_separation", counted)

@@ -31,7 +31,7 @@ FINDINGS = {
     "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",
     "haltverdict", "incidentlook", "incidentnotice", "delivery", "noticechannel",
     "liveobservation", "secretcheck", "outcomequestion", "approverkey",
-    "wait", "waitlook", "waitoverdue", "resumption",
+    "wait", "waitlook", "waitoverdue", "resumption", "seenagain",
 }  # fmt: skip
 AGENTS = {"agent", "agentversion"}
 # Read by web alone: tokens, codes, review sessions, answers.

@@ -28,7 +28,7 @@ LISTS = ("queue_now_v1", "queue_v1", "queue_services_v1", "queue_targets_v1", "q
          "queue_ahead_v1", "incident_now_v1",
          "list_incident_v1", "asks_v1")  # fmt: skip
 # They append and refuse nothing; tests/database/test_people_entries.py has their shadow.
-APPEND = ("people_entry_v1", "holder_v1", "object_name_v1")
+APPEND = ("administered_v1", "people_entry_v1", "holder_v1", "object_name_v1")
 NO_GUARDS = ("scope_v1", *LISTS, *APPEND)
 
 
@@ -216,6 +216,23 @@ SHADOWS = [
         "somebody_who_was_not_asked_answers",
         ("public.remediation_outcomequestion",),
         "UPDATE pg_temp.remediation_outcomequestion SET person = '{w.bob.id}'",
+    ),
+    Shadow(
+        "a77_who_administered_people_decides",
+        ("remediation.administrator",),
+        emptied("remediation.administrator"),
+    ),
+    Shadow(
+        "an_equal_look_that_nobody_asked_for",
+        ("public.remediation_observationrequest",),
+        "INSERT INTO pg_temp.remediation_observationrequest (proposal_id, round, entry)"
+        " VALUES ('{w.in_review.pk}', 1, 1)",
+    ),
+    Shadow(
+        "a_review_of_what_was_seen_eleven_minutes_ago",
+        ("public.remediation_seenagain",),
+        "INSERT INTO pg_temp.remediation_seenagain (proposal_id, round, recorded_at)"
+        " VALUES ('{w.stale.pk}', 1, now())",
     ),
     Shadow("a16_the_agent_is_suspended", ("remediation.agent_now",)),
     Shadow(

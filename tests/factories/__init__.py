@@ -55,6 +55,7 @@ from tests.factories.logins import (
     soon,
     unguarded,
 )
+from tests.factories.looks import observe_again, seen_again
 from tests.factories.narrowings import narrow, narrowing_session, sign_narrowing
 from tests.factories.people import Person, approvers, grant, invitation, join, person, use
 from tests.factories.proposals import (
@@ -141,6 +142,7 @@ __all__ = [
     "narrow",
     "narrowing_session",
     "number",
+    "observe_again",
     "outcome_question",
     "person",
     "plan",
@@ -150,6 +152,7 @@ __all__ = [
     "review",
     "revoke",
     "scope",
+    "seen_again",
     "service",
     "service_version",
     "session",

@@ -19,7 +19,7 @@ from remediation.domain import report
 from remediation.domain.errors import Refused
 from remediation.executors.base import Executor
 from remediation.executors.postgres import DisableRole
-from remediation.services.access import authorize
+from remediation.services.access import authorize, looks
 from remediation.services.actors import AgentActor
 from remediation.services.execution import halt
 from remediation.services.execution import waits as waits_
@@ -72,8 +72,7 @@ class People:
         row = m.Proposal.objects.get(pk=proposal_id)
         assessment = authorize.newest(row)
         if assessment is None or UNSEEN in bytes(assessment.pin):
-            asked = m.ObservationRequest.objects.filter(proposal=row, round=row.round)
-            if not asked.exists():
+            if not looks.is_asked(row):
                 sign.observe_again(actor=self.cast.alice.user, proposal_id=proposal_id)
             return False
         for someone in (self.cast.alice, self.cast.bob):

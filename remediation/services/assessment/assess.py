@@ -26,12 +26,12 @@ from remediation.executors.base import GONE
 from remediation.models import (
     Assessment,
     AssessmentService,
-    ObservationRequest,
     Proposal,
 )
 from remediation.services import host_files, transition
+from remediation.services.access import looks
 from remediation.services.actors import Actor
-from remediation.services.assessment import context, narrowed, undecidable
+from remediation.services.assessment import context, narrowed, seen_again, undecidable
 from remediation.services.assessment.observe import Seen, observe
 from remediation.services.assessment.precheck import prechecks
 from remediation.services.assessment.scope import scope_of
@@ -61,12 +61,14 @@ def asked_for(proposal: Proposal) -> bool:
     """
     if proposal.state == ProposalState.SUBMITTED:
         return True
-    requests = ObservationRequest.objects.filter(proposal=proposal, round=proposal.round)
-    return proposal.state == ProposalState.IN_REVIEW and requests.exists()
+    return proposal.state == ProposalState.IN_REVIEW and looks.is_asked(proposal)
 
 
 def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment | None:
     """Observe the targets, run the checks, rule, and open the next round; None when none is due.
+
+    Where all that people sign is as it was, the round goes on with its approvals, and its
+    assessment is returned.
 
     With ``reason``, such as a refusal of the gate, the proposal is assessed again from every
     state in ASSESSABLE. The observation runs before the transaction: a crash between them leaves
@@ -85,8 +87,9 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
         if state != (proposal.state, proposal.round) or proposal.state not in ASSESSABLE:
             raise WrongState("the proposal moved while its target was observed")
         made = _record(actor, proposal, find(proposal, plan, seen), reason)
-        undecidable.tell_if_undecidable(proposal, made)
-        notify_proposal.round_opened(proposal, made.round)
+        if made.round != proposal.round:
+            undecidable.tell_if_undecidable(proposal, made)
+            notify_proposal.round_opened(proposal, made.round)
     return made
 
 
@@ -130,6 +133,8 @@ def _record(actor: Actor, proposal: Proposal, found: Findings, reason: str) -> A
     asked = policy.evaluate(found.facts, plan=found.plan, mode=mode)
     ruling = policy.rule(asked, database_now(), earlier=earlier)
     pin = observation.pin(found.plan, _pinnable(found.seen.observations))
+    if not reason and (kept := seen_again.kept(actor, proposal, _bodies(found, ruling, pin))):
+        return kept
     made = _insert(actor, proposal, found, ruling, pin)
     source = ProposalState(proposal.state)
     first_time = source is ProposalState.SUBMITTED
@@ -143,6 +148,17 @@ def _record(actor: Actor, proposal: Proposal, found: Findings, reason: str) -> A
         data={"round": made.round, "pin": made.pin_digest, "ruling": made.ruling_digest},
     )
     return made
+
+
+def _bodies(found: Findings, ruling: Ruling, pin: bytes) -> seen_again.Bodies:
+    return seen_again.Bodies(
+        pin=pin,
+        scope=found.scope.body(),
+        checks=checks.body(found.checks),
+        facts=found.facts.body(),
+        ruling=ruling.body(),
+        observation=observation.observation_body(found.seen.observations),
+    )
 
 
 def _insert(

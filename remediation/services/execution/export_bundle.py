@@ -47,6 +47,7 @@ from remediation.models import (
     Refusal,
     Resumption,
     Review,
+    SeenAgain,
     StepRecord,
     Transition,
     Wait,
@@ -203,7 +204,7 @@ class _Making:
             *(Evidence, Diagnosis),
         )
         of_proposal: tuple[Any, ...] = (
-            *(Transition, Assessment, Review, Narrowing, ObservationRequest),
+            *(Transition, Assessment, Review, Narrowing, ObservationRequest, SeenAgain),
             *(Refusal, Notice, Execution, Halt),
         )
         for model in of_incident:

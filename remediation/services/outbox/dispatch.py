@@ -33,7 +33,8 @@ DUE = """
 SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recorded_at))
   FROM public.remediation_outboxmessage o
   JOIN public.remediation_proposal p ON p.id = o.proposal_id AND p.round = o.round
- WHERE (o.kind = 'assess' AND p.state IN ('submitted', 'in_review'))
+ WHERE (o.kind = 'assess' AND (p.state = 'submitted' OR p.state = 'in_review'
+                               AND remediation.look_asked_v1(p.id, p.round)))
     OR (o.kind = 'settle' AND p.state = 'in_review')
     OR (o.kind = 'execute' AND p.state = 'approved')
     -- Until it has a verdict; after that `reconcile` looks at the run as long as it waits.

@@ -29,7 +29,7 @@ from remediation.domain.statement import MAX_BYTES, Verdicts
 from remediation.domain.states import ProposalState
 from remediation.models import Assessment, Narrowing, Proposal, ReviewSession, User
 from remediation.services import transition
-from remediation.services.access import authorize
+from remediation.services.access import authorize, looks
 from remediation.services.actors import PersonActor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
@@ -153,7 +153,7 @@ def _check(actor: User, proposal: Proposal, assessment: Assessment, slot: str) -
         raise errors.SlotNotOpen(slot[:40])
     if proposal.reverses_id is not None:
         raise errors.WrongState("a reversal is exactly the inverse of a run")
-    if assessment.recorded_at + FRESH_FOR <= database_now():
+    if looks.seen_at(assessment) + FRESH_FOR <= database_now():
         raise errors.AssessmentStale()
 
 

@@ -20,7 +20,7 @@ from remediation.domain.statement import NONE_OF_THEM, Decision, Statement
 from remediation.domain.states import ProposalState
 from remediation.models import Assessment, ObservationRequest, Proposal, Review, ReviewSession, User
 from remediation.services import transition
-from remediation.services.access import authorize, slots, visibility
+from remediation.services.access import authorize, looks, slots, visibility
 from remediation.services.actors import PersonActor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
@@ -193,7 +193,7 @@ def _check_person(
         fitting = authorize.slots_of(actor, assessment)
     if slot not in fitting:
         raise errors.SlotNotOpen(slot[:40])
-    if assessment.recorded_at + FRESH_FOR <= database_now():
+    if looks.seen_at(assessment) + FRESH_FOR <= database_now():
         raise errors.AssessmentStale()
 
 

@@ -10,9 +10,9 @@ from remediation.domain.ruling import Ruling
 from remediation.domain.scope import Scope
 from remediation.models import (
     Assessment,
-    ObservationRequest,
     Proposal,
 )
+from remediation.services.access import looks
 from remediation.services.execution.preview_gate import preview
 from remediation.services.review.sign import FRESH_FOR
 from remediation.views.cards.checks import CheckRow, check_rows, tally
@@ -83,20 +83,19 @@ def assessed(proposal: Proposal, assessment: Assessment, *, now: datetime) -> As
         pin=pin_of(assessment, now),
         gate=gate_rows(preview(proposal), decided=len(reviews), state=proposal.state),
         slots=slot_rows(ruling.slots, reviews, ruling.owners),
-        observe_requested=ObservationRequest.objects.filter(
-            proposal=proposal, round=proposal.round
-        ).exists(),
+        observe_requested=looks.is_asked(proposal),
         tally=tally(rows),
     )
 
 
 def pin_of(assessment: Assessment, now: datetime) -> Pin:
     """Return the pin, and whether it is fresh enough to sign."""
-    fresh_until = assessment.recorded_at + FRESH_FOR
+    seen_at = looks.seen_at(assessment)
+    fresh_until = seen_at + FRESH_FOR
     return Pin(
         digest=assessment.pin_digest,
         text=bytes(assessment.pin).decode(),
-        observed_at=assessment.recorded_at,
+        observed_at=seen_at,
         fresh_until=fresh_until,
         fresh=now < fresh_until,
     )

@@ -13,6 +13,7 @@ from remediation.models import (
     Assessment,
     ObservationRequest,
     Review,
+    SeenAgain,
 )
 from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow
@@ -83,6 +84,20 @@ def review_history(rounds: dict[UUID, int]) -> Iterator[HistoryRow]:
             fields=(Field("verdicts", verdicts),),
             whole=bytes(row.statement).decode(errors="backslashreplace"),
             review=numbers[row.proposal_id],
+            proposal=row.proposal_id,
+        )
+
+
+def seen_again_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
+    """Yield each look of the worker that kept the round."""
+    for row in SeenAgain.objects.filter(proposal__in=keys):
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="note",
+            word="submitted",
+            title=gettext("Read the target again: all as it was, approvals stay"),
+            actor=gettext("the worker"),
+            entry=row.entry,
             proposal=row.proposal_id,
         )
 

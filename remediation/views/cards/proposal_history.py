@@ -16,7 +16,12 @@ from remediation.models import (
 from remediation.views.cards import changed_since
 from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow, in_order
-from remediation.views.cards.history_review import assessment_rows, request_rows, review_history
+from remediation.views.cards.history_review import (
+    assessment_rows,
+    request_rows,
+    review_history,
+    seen_again_rows,
+)
 from remediation.views.cards.history_run import halt_rows, notice_rows, step_rows, wait_rows
 from remediation.views.names import Names
 
@@ -47,6 +52,7 @@ def rows(*proposals: Proposal) -> list[HistoryRow]:
             *assessment_rows(keys),
             *review_history({proposal.pk: proposal.round for proposal in proposals}),
             *request_rows(keys),
+            *seen_again_rows(keys),
             *step_rows(keys),
             *wait_rows(keys),
             *halt_rows(keys),

@@ -13,6 +13,7 @@ from remediation.domain.headline import headline_of
 from remediation.domain.observation import Observation, parse_observations
 from remediation.domain.plan import Plan, Step, format_name
 from remediation.models import Assessment
+from remediation.services.access import looks
 from remediation.views.cards.fields import Field, format_canonical
 from remediation.views.cards.limits import (
     CredentialRow,
@@ -166,4 +167,4 @@ def _observed(one: DryStep, observation: Observation, of_others: frozenset[str])
 
 def observations_of(assessment: Assessment | None) -> dict[str, Observation | None]:
     """Return what the worker saw, by locator; None for a target that it could not read."""
-    return parse_observations(bytes(assessment.observation)) if assessment else {}
+    return parse_observations(looks.observation(assessment)) if assessment else {}

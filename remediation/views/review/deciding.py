@@ -12,7 +12,7 @@ from remediation.domain.approval_conditions import Conditions
 from remediation.domain.plan import Plan
 from remediation.domain.statement import NONE_OF_THEM, REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
-from remediation.services.access import administered, authorize
+from remediation.services.access import administered, authorize, looks
 from remediation.services.access import slots as open_slots
 from remediation.services.access.asked import owners_in
 from remediation.services.reporting import correct, incidents, propose
@@ -129,7 +129,7 @@ def _why_not(
         )
     if not slots:
         return gettext("The slots of your roles are already filled in this round.")
-    if assessment.recorded_at + FRESH_FOR <= now:
+    if looks.seen_at(assessment) + FRESH_FOR <= now:
         return gettext(
             "The worker read the target more than 10 minutes ago, too long ago to sign."
             " Ask it to read the target again, then decide on the new round."

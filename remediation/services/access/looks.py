@@ -1,0 +1,34 @@
+"""What the worker last saw of a round: at its assessment, or at an equal look that kept it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connection
+
+from remediation.models import Assessment, Proposal, SeenAgain
+
+
+def is_asked(proposal: Proposal) -> bool:
+    """Return whether a person asked for another look in this round, and nothing answered yet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT remediation.look_asked_v1(%s, %s)", [proposal.pk, proposal.round])
+        return bool(cursor.fetchone()[0])
+
+
+def newest(assessment: Assessment) -> SeenAgain | None:
+    """Return the newest equal look of the assessment's round."""
+    rows = SeenAgain.objects.filter(proposal=assessment.proposal_id, round=assessment.round)
+    return rows.order_by("-pk").first()
+
+
+def seen_at(assessment: Assessment) -> datetime:
+    """Return when the worker last saw what is under review. The same rule as `seen_at_v1`."""
+    again = newest(assessment)
+    return max(assessment.recorded_at, again.recorded_at) if again else assessment.recorded_at
+
+
+def observation(assessment: Assessment) -> bytes:
+    """Return what it then saw: pinned fields are equal, fields that are only shown may differ."""
+    again = newest(assessment)
+    return bytes(again.observation if again else assessment.observation)
