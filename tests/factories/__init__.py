@@ -56,7 +56,16 @@ from tests.factories.logins import (
     unguarded,
 )
 from tests.factories.narrowings import narrow, narrowing_session, sign_narrowing
-from tests.factories.people import Person, approvers, grant, invitation, join, person, use
+from tests.factories.people import (
+    Person,
+    approvers,
+    grant,
+    invitation,
+    join,
+    passkey_of,
+    person,
+    use,
+)
 from tests.factories.proposals import (
     alternatives,
     choice,
@@ -142,6 +151,7 @@ __all__ = [
     "narrowing_session",
     "number",
     "outcome_question",
+    "passkey_of",
     "person",
     "plan",
     "proposal",
