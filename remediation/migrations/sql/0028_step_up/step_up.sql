@@ -33,9 +33,9 @@ BEGIN
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER guard BEFORE INSERT ON remediation.step_up
+CREATE TRIGGER step_up BEFORE INSERT ON remediation.step_up
   FOR EACH ROW EXECUTE FUNCTION remediation.step_up_v1();
-ALTER TABLE remediation.step_up ENABLE ALWAYS TRIGGER guard;
+ALTER TABLE remediation.step_up ENABLE ALWAYS TRIGGER step_up;
 
 -- To observe again voids what others signed, so the person signs it: a session cookie alone does not.
 CREATE FUNCTION remediation.observation_signed_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
