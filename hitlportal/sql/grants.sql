@@ -112,6 +112,8 @@ GRANT SELECT ON remediation.entitlement, remediation.service_right, remediation.
   TO hitl_web, hitl_worker;
 -- Who administered people in the last 7 days; only a trigger writes what it reads.
 GRANT SELECT ON remediation.administrator TO hitl_web;
+-- An act that a person signed; the time is for the database to choose.
+GRANT INSERT (nonce, entry, person, act, object, expires_at) ON remediation.step_up TO hitl_web;
 GRANT SELECT ON remediation.mailbox TO hitl_worker;
 
 -- Web: people, sessions of review, agents' tokens and answers.

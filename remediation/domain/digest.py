@@ -21,6 +21,8 @@ class Kind(StrEnum):
     HALT = "halt"
     NARROWING = "narrowing"
     SEEN = "seen"
+    ACT = "act"
+    ACT_INPUT = "act_input"
 
 
 def digest(kind: Kind, body: bytes) -> str:

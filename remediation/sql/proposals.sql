@@ -183,4 +183,19 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_observationrequest
   FOR EACH ROW EXECUTE FUNCTION remediation.observation_request_v1();
 ALTER TABLE public.remediation_observationrequest ENABLE ALWAYS TRIGGER guard;
 
+-- To observe again voids what others signed, so the person signs it: a session cookie alone does not.
+CREATE FUNCTION remediation.observation_signed_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM remediation.step_up s
+                  WHERE s.entry = NEW.entry AND s.person = NEW.person AND s.act = 'observe_again'
+                    AND s.object = 'proposal:' || NEW.proposal_id) THEN
+    PERFORM remediation.refuse_v1('observation_unsigned', 'no passkey signed that it is observed again');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER signed BEFORE INSERT ON public.remediation_observationrequest
+  FOR EACH ROW EXECUTE FUNCTION remediation.observation_signed_v1();
+ALTER TABLE public.remediation_observationrequest ENABLE ALWAYS TRIGGER signed;
+
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA remediation FROM PUBLIC;

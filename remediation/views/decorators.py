@@ -47,6 +47,16 @@ def form(view: View) -> View:
     return require_POST(login_required(_answered(view, refused_page)))
 
 
+def form_or_json(view: View, by_script: Callable[[HttpRequest], bool]) -> View:
+    """Wrap the POST of a form that a script may send, too; a script's refusal is JSON."""
+
+    def refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
+        answer = _refused_json if by_script(request) else refused_page
+        return answer(request, refusal)
+
+    return require_POST(login_required(_answered(view, refused)))
+
+
 def form_again(
     again: Callable[[HttpRequest, Refused], HttpResponse],
 ) -> Callable[[View], View]:

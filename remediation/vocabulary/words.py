@@ -104,6 +104,8 @@ WORDS = {
     "ruling": pgettext_lazy("part of what is signed", "ruling"),
     "pin": pgettext_lazy("part of what is signed", "pin"),
     "seen": pgettext_lazy("part of what is signed", "what was seen"),
+    "act": pgettext_lazy("part of what is signed", "act"),
+    "act_input": pgettext_lazy("part of what is signed", "input of an act"),
     "checks": pgettext_lazy("part of what is signed", "checks"),
     "narrowing": pgettext_lazy("part of what is signed", "narrowing"),
     "observation": pgettext_lazy("part of what is signed", "observation"),

@@ -5,13 +5,18 @@ from __future__ import annotations
 
 import os
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from django.conf import settings
 from django.db.backends.signals import connection_created
 from playwright.sync_api import BrowserContext, Page, expect
+
+from hitlportal.demo.people.passkey import SoftPasskey
 
 # Playwright keeps an event loop in the test's thread; the ORM is used between its calls only.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -113,6 +118,21 @@ class Visitor:
         self._devtools.send(
             "WebAuthn.setUserVerified",
             {"authenticatorId": self._authenticator, "isUserVerified": verified},
+        )
+
+    def holds(self, passkey: SoftPasskey) -> None:
+        """Give the person's browser this passkey."""
+        der = passkey.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        credential = {
+            "credentialId": b64encode(passkey.credential_id).decode(),
+            "isResidentCredential": False,
+            "rpId": settings.RP_ID,
+            "privateKey": b64encode(der).decode(),
+            "signCount": 0,
+        }
+        self._devtools.send(
+            "WebAuthn.addCredential",
+            {"authenticatorId": self._authenticator, "credential": credential},
         )
 
     def open(self, path: str) -> Page:

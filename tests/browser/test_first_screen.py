@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from hitlportal.demo.servers.ledger import LOGINS
 from remediation import models as m
+from tests import factories
 from tests.browser.chromium import Visitor
 from tests.browser.conftest import Come
 from tests.browser.demo_world import DemoTargets, DemoWorld, demo_targets
@@ -216,6 +217,7 @@ def test_the_secrets_of_an_artefact_can_be_revealed_from_the_page(
 ) -> None:
     """With scripts on, the form of the artefact's own page is one link away."""
     alice = come(demo.person("alice"))
+    alice.holds(factories.passkey_of(demo.person("alice")))
     page = alice.open(f"/proposals/{demo.proposals()['leak']}/")
     page.get_by_text("Artefacts", exact=True).click()
     page.get_by_text("Open the whole artefact").click()

@@ -8,7 +8,8 @@ from uuid import uuid4
 from django.contrib.auth.models import Group
 
 from remediation import models as m
-from tests import factories
+from remediation.services.review import sign
+from tests import factories, stepup
 from tests.database.attack import DENIED, WRITER_OFF, Attack, attack, dropped, granted, off, sql
 from tests.database.world import World
 from tests.factories import WEB, acting, entry
@@ -22,11 +23,36 @@ def _an_account_becomes_another_persons(w: World) -> None:
         m.User.objects.filter(pk=w.carol.user.pk).update(person=uuid4())
 
 
-@attack(ATTACKS, WEB, "group_name", "ALTER TABLE public.auth_group DISABLE TRIGGER keeps_name")
-def _a77_the_group_of_administrators_gets_another_name(w: World) -> None:
+@attack(ATTACKS, WEB, "group_name", "ALTER TABLE public.auth_group DISABLE TRIGGER user_admin")
+def _a77_administrators_leave_under_another_name(w: World) -> None:
     with acting(WEB):
         Group.objects.get_or_create(name="user_admin")
-        Group.objects.filter(name="user_admin").update(name="others")
+        Group.objects.filter(name="user_admin").update(name="staff")
+
+
+STEP_UP_OFF = "ALTER TABLE remediation.step_up DISABLE TRIGGER step_up"
+
+
+@attack(ATTACKS, WEB, "step_up_entry", STEP_UP_OFF)
+def _a76_an_act_whose_entry_holds_no_signature(w: World) -> None:
+    signed = stepup.checked(w.sue, sign.observing(w.two.pk, 1))
+    with acting(WEB):
+        signed.use(entry("person:observation:asked", w.sue.actor, f"proposal:{w.two.pk}"))
+
+
+@attack(ATTACKS, WEB, "step_up_expired", STEP_UP_OFF)
+def _a76_an_act_that_was_signed_for_tomorrow(w: World) -> None:
+    act = sign.observing(w.two.pk, 1)
+    signed = stepup.checked(w.sue, act)
+    later = signed.proof.statement.expires + timedelta(days=1)
+    with acting(WEB):
+        made = entry("person:observation:asked", w.sue.actor, act.object, step_up=signed.data)
+        sql(
+            "INSERT INTO remediation.step_up (nonce, entry, person, act, object, expires_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            *(signed.proof.statement.nonce, made, w.sue.id, act.name.value, act.object),
+            later.isoformat(),
+        )
 
 
 @attack(ATTACKS, WEB, "invitation_expired", off("invitationuse"))

@@ -11,6 +11,7 @@ from remediation import models as m
 from remediation.domain.statement import Statement
 from tests import factories
 from tests.database.attack import DENIED, Attack, attack, dropped, granted, off
+from tests.database.attacks_submission import observe_again
 from tests.database.world import World
 from tests.factories import WEB, WORKER, Person, acting, entry, session, sign, statement
 
@@ -207,7 +208,7 @@ def _an_equal_look_that_nobody_asked_for(w: World) -> None:
 
 @attack(ATTACKS, WEB, DENIED, granted("INSERT", "seenagain", WEB))
 def _web_says_that_all_is_as_it_was(w: World) -> None:
-    factories.observe_again(w.in_review, w.sue)
+    observe_again(w, w.in_review)
     factories.seen_again(w.in_review, login=WEB)
 
 

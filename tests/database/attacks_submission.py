@@ -7,7 +7,8 @@ from typing import Any
 
 from remediation import models as m
 from remediation.domain import plan as plans
-from tests import factories
+from remediation.services.review import sign
+from tests import factories, stepup
 from tests.database.attack import DENIED, Attack, attack, dropped, granted, off, sql
 from tests.database.world import World
 from tests.factories import WEB, acting, entry
@@ -150,21 +151,31 @@ def _the_missing_target_comes_too_late(w: World) -> None:
 
 @attack(ATTACKS, WEB, "observation_state", off("observationrequest"))
 def _an_observation_outside_review(w: World) -> None:
-    _observe(w, w.approved)
+    observe_again(w, w.approved)
 
 
 @attack(ATTACKS, WEB, "observation_state", off("observationrequest"))
 def _an_observation_for_an_old_round(w: World) -> None:
-    _observe(w, w.again)
+    observe_again(w, w.again)
 
 
-def _observe(w: World, proposal: m.Proposal) -> None:
+def observe_again(w: World, proposal: m.Proposal) -> None:
+    act = sign.observing(proposal.pk, 1)
+    signed = stepup.checked(w.sue, act)
+    with acting(WEB):
+        made = entry("person:observation:asked", w.sue.actor, act.object, step_up=signed.data)
+        signed.use(made)
+        m.ObservationRequest.objects.create(proposal=proposal, round=1, person=w.sue.id, entry=made)
+
+
+@attack(ATTACKS, WEB, "observation_unsigned", off("observationrequest", "signed"))
+def _a76_an_observation_that_no_passkey_signed(w: World) -> None:
     with acting(WEB):
         m.ObservationRequest.objects.create(
-            proposal=proposal,
+            proposal=w.two,
             round=1,
             person=w.sue.id,
-            entry=entry("person:observation:asked", w.sue.actor, f"proposal:{proposal.pk}"),
+            entry=entry("person:observation:asked", w.sue.actor, f"proposal:{w.two.pk}"),
         )
 
 

@@ -79,7 +79,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         } | LISTS,
         "INSERT": facts(INVENTORY, SUBMISSIONS, AGENTS, SECRETS, ACCOUNTS) | SIGN_IN
         | facts({"review", "passkeyenrolment", "evidencescan", "noticechoice"})
-        | {"audit.entry(body)", "audit.secret", "django_admin_log"},
+        | {"audit.entry(body)", "audit.secret", "django_admin_log"}
+        | {"remediation.step_up(act, entry, expires_at, nonce, object, person)"},
         "UPDATE": {"remediation_user", "auth_group", "account_emailaddress", "mfa_authenticator"},
         "DELETE": {
             "remediation_user_groups", "remediation_user_user_permissions",

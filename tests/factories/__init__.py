@@ -55,9 +55,18 @@ from tests.factories.logins import (
     soon,
     unguarded,
 )
-from tests.factories.looks import observe_again, seen_again
+from tests.factories.looks import seen_again
 from tests.factories.narrowings import narrow, narrowing_session, sign_narrowing
-from tests.factories.people import Person, approvers, grant, invitation, join, person, use
+from tests.factories.people import (
+    Person,
+    approvers,
+    grant,
+    invitation,
+    join,
+    passkey_of,
+    person,
+    use,
+)
 from tests.factories.proposals import (
     alternatives,
     choice,
@@ -142,8 +151,8 @@ __all__ = [
     "narrow",
     "narrowing_session",
     "number",
-    "observe_again",
     "outcome_question",
+    "passkey_of",
     "person",
     "plan",
     "proposal",

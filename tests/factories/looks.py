@@ -1,22 +1,10 @@
-"""A person's request for another look, and the worker's answer that all is as it was."""
+"""The worker's answer to a request for another look: all is as it was."""
 
 from __future__ import annotations
 
 from remediation import models as m
 from remediation.domain.events import Event
-from tests.factories.logins import WEB, WORKER, acting, actor_of, entry
-from tests.factories.people import Person
-
-
-def observe_again(proposal: m.Proposal, who: Person) -> m.ObservationRequest:
-    proposal.refresh_from_db()
-    with acting(WEB):
-        return m.ObservationRequest.objects.create(
-            proposal=proposal,
-            round=proposal.round,
-            person=who.id,
-            entry=entry(Event.PERSON_OBSERVATION_ASKED, who.actor, f"proposal:{proposal.pk}"),
-        )
+from tests.factories.logins import WORKER, acting, actor_of, entry
 
 
 def seen_again(proposal: m.Proposal, *, login: str = WORKER) -> m.SeenAgain:

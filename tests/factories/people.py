@@ -42,13 +42,19 @@ class Person:
 def person(name: str = "", *, roles: Sequence[str] = (), active: bool = True) -> Person:
     """Make an account in these groups (security, lead, auditor, …) with a passkey."""
     name = name or f"person{number()}"
-    passkey = SoftPasskey.create()
     with joining(WEB):
         user = m.User(username=name, email=f"{name}@example.org", is_active=active)
         user.set_unusable_password()
         user.save(force_insert=True)
         for role in roles:
             join(user, role)
+    return Person(user, passkey_of(user))
+
+
+def passkey_of(user: m.User) -> SoftPasskey:
+    """Enrol a new passkey of the person; return it."""
+    passkey = SoftPasskey.create()
+    with joining(WEB):
         registration = passkey.registration(b"\0" * 32, settings.RP_ID, settings.ORIGIN)
         Authenticator.objects.create(
             user=user,
@@ -61,7 +67,7 @@ def person(name: str = "", *, roles: Sequence[str] = (), active: bool = True) ->
             cose_key=passkey.cose_key,
             entry=entry(Event.PERSON_PASSKEY_ENROLLED, user.actor, user.actor),
         )
-    return Person(user, passkey)
+    return passkey
 
 
 def join(user: m.User, role: str) -> None:

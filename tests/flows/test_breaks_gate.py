@@ -31,7 +31,7 @@ from remediation.services.inventory import facts
 from remediation.services.outbox import expire
 from remediation.services.reporting import supersede
 from remediation.services.review import sign
-from tests import factories
+from tests import factories, stepup
 from tests.database.logins import connect
 from tests.factories import WEB, WORKER, Person
 from tests.flows.conftest import MakeWorld
@@ -58,7 +58,9 @@ def test_b01_adding_an_edge_takes_unknown_scope_away_and_the_one_who_added_it_ap
         facts.set_dependency(
             actor=editor(world.people["alice"]), source_id=service.pk, needs=identity, present=True
         )
-        sign.observe_again(actor=world.people["bob"].user, proposal_id=before)
+        bob, act = world.people["bob"], sign.observing(before, 1)
+        proof = stepup.proof(bob, act)
+        sign.observe_again(actor=bob.user, proposal_id=before, proof=proof)
     world.assess(before)
     slots = m.Assessment.objects.latest("id").slots
     assert slots == ["security", "service_owner"]
@@ -153,7 +155,9 @@ def test_b07_the_owner_of_the_agent_cannot_void_every_round_by_asking_to_observe
     proposal_id = world.in_review()
     world.decide("alice", proposal_id)
     with acts(WEB), pytest.raises(errors.Separation):
-        sign.observe_again(actor=world.people["dave"].user, proposal_id=proposal_id)
+        dave = world.people["dave"]
+        proof = stepup.proof(dave, sign.observing(proposal_id, 1))
+        sign.observe_again(actor=dave.user, proposal_id=proposal_id, proof=proof)
 
 
 class Payload:

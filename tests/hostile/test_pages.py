@@ -229,6 +229,7 @@ def test_a61_a_secret_is_revealed_on_one_page_only(world: World, visit: Visit) -
     proposal_id = secrecy.handed_in(world)
     world.assess(proposal_id)
     alice = visit(world.people["alice"])
+    alice.holds(world.people["alice"].passkey)
     digest = sha256(secrecy.LEAK).hexdigest()
     page = opened(alice, "review", proposal_id).page
     page.get_by_text("Artefacts", exact=True).click()

@@ -17,12 +17,14 @@ from audit.tlog.canonical import encode
 from remediation import models as m
 from remediation.domain import report
 from remediation.domain.errors import Refused
+from remediation.domain.gate.signature import Assertion
 from remediation.executors.base import Executor
 from remediation.executors.postgres import DisableRole
 from remediation.services.access import authorize, looks
 from remediation.services.actors import AgentActor
 from remediation.services.execution import halt
 from remediation.services.execution import waits as waits_
+from remediation.services.people import stepup
 from remediation.services.reporting import submit
 from remediation.services.review import sign
 from tests.benchmarks import cast, door
@@ -73,7 +75,12 @@ class People:
         assessment = authorize.newest(row)
         if assessment is None or UNSEEN in bytes(assessment.pin):
             if not looks.is_asked(row):
-                sign.observe_again(actor=self.cast.alice.user, proposal_id=proposal_id)
+                act = sign.observing(proposal_id, row.round)
+                alice = self.cast.alice
+                started = stepup.start(actor=alice.user, act=act)
+                answer = Assertion.from_browser(door.answer(alice, started.options))
+                proof = stepup.Proof(started.statement, answer)
+                sign.observe_again(actor=self.cast.alice.user, proposal_id=proposal_id, proof=proof)
             return False
         for someone in (self.cast.alice, self.cast.bob):
             if not m.Review.objects.filter(

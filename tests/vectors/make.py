@@ -26,6 +26,8 @@ HERE = Path(__file__).parent
 LATER = (
     Kind.NARROWING,
     Kind.SEEN,
+    Kind.ACT,
+    Kind.ACT_INPUT,
 )  # kinds that came after digest.json, each with a file of its own
 V2 = (RunDecision.KEEP, RunDecision.UNDO, RunDecision.SETTLE)
 BODIES = ("", "{}", '{"a":"ä\u2028"}')

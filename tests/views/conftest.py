@@ -17,7 +17,7 @@ from guardian.models import UserObjectPermission
 from pytest_django import Settings
 
 from remediation import models as m
-from tests import factories
+from tests import factories, stepup
 from tests.conftest import AsLogin
 from tests.factories import Person
 from tests.flows.world import World
@@ -32,6 +32,7 @@ class Browser:
     def __init__(self, as_login: AsLogin, someone: Person | None = None) -> None:
         self.client = Client(enforce_csrf_checks=False)
         self._as_login = as_login
+        self.someone = someone
         if someone is not None:
             sign_in(self.client, someone.user)
 
@@ -42,6 +43,19 @@ class Browser:
     def post(self, name: str, *args: Any, **data: str) -> Answer:
         with self._as_login("hitl_web"):
             return self.client.post(reverse(name, args=args), data)
+
+    def begin(self, name: str, *args: Any, **data: str) -> Answer:
+        """Ask what the passkey is to sign for this form, as stepup.js does."""
+        with self._as_login("hitl_web"):
+            return self.client.post(reverse(name, args=args), data, headers={"X-Step-Up": "begin"})
+
+    def act(self, name: str, *args: Any, **data: str) -> Answer:
+        """POST a form that the person's passkey signs."""
+        asked = self.begin(name, *args, **data)
+        if self.someone is None or asked.status_code != 200:
+            return asked
+        signed = stepup.fields(self.someone, json.loads(asked.content))
+        return self.post(name, *args, **data, **signed)
 
     def send(self, name: str, *args: Any, body: Any) -> Answer:
         """POST JSON as the page's script does."""

@@ -67,7 +67,7 @@ def test_what_was_committed_is_answered_though_the_sessions_cannot_be_saved(
     browser = browser_of(alice)
     monkeypatch.setattr(SessionStore, "save", fail)
     assert decide(browser, world, alice, proposal_id).status_code == 200
-    assert browser.post("observe", proposal_id).status_code == 302
+    assert browser.act("observe", proposal_id).status_code == 302
     assert m.ObservationRequest.objects.filter(proposal=proposal_id).exists()
     assert browser.get("queue_next", decided=str(proposal_id)).status_code == 302
     assert "You approved" in browser.get("queue").content.decode()
@@ -82,7 +82,7 @@ def test_control_a_message_in_the_session_turns_success_into_an_error(
     browser = browser_of(world.people["alice"])
     monkeypatch.setattr(SessionStore, "save", fail)
     with pytest.raises(RuntimeError):
-        browser.post("observe", proposal_id)
+        browser.act("observe", proposal_id)
     assert m.ObservationRequest.objects.filter(proposal=proposal_id).exists()
 
 
@@ -109,7 +109,7 @@ def test_asking_to_look_again_succeeds_though_nobody_can_be_woken(
 ) -> None:
     proposal_id = world.in_review()
     monkeypatch.setattr(dispatch, "wake", fail)
-    answer = browser_of(world.people["alice"]).post("observe", proposal_id)
+    answer = browser_of(world.people["alice"]).act("observe", proposal_id)
     assert answer.status_code == 302
     assert m.ObservationRequest.objects.filter(proposal=proposal_id).exists()
 

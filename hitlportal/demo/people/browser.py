@@ -127,6 +127,13 @@ class Browser:
         body = urlencode({**form.fields, **values}).encode()
         return self._send(page, form, body, "application/x-www-form-urlencoded")
 
+    def ask_what_is_signed(self, page: Page, form: Form, **values: str) -> Page:
+        """Send a form as stepup.js does before the passkey signs what it asks for."""
+        body = urlencode({**form.fields, **values}).encode()
+        kind = "application/x-www-form-urlencoded"
+        headers = {"Content-Type": kind, "Referer": page.url, "X-Step-Up": "begin"}
+        return self._open(urljoin(page.url, form.attributes.get("action", "")), body, headers)
+
     def upload(
         self, page: Page, form: Form, field: str, files: Iterable[Path], **values: str
     ) -> Page:

@@ -166,6 +166,17 @@ class Player:
         page = expect(self.browser.get(path), 200)
         return self.browser.submit(page, page.form(action=action), **values)
 
+    def fill_signed(self, path: str, action: str, **values: str) -> Page:
+        """As `fill`, for a form that asks for the passkey (stepup.js)."""
+        page = expect(self.browser.get(path), 200)
+        form = page.form(action=action)
+        started = expect(self.browser.ask_what_is_signed(page, form, **values), 200).json()
+        signed = {
+            "step_up_statement": started["statement"],
+            "step_up_assertion": json.dumps(self._use(started["options"])),
+        }
+        return self.browser.submit(page, form, **values, **signed)
+
     def fill_unseen(self, path: str, action: str, **values: str) -> Page:
         """Send a form that the page does not show to this person."""
         page = self.browser.get(path)

@@ -28,7 +28,7 @@ def check(scene: Scene) -> None:
     answer = (page.status, "not_entitled" in page.text, _passwords(scene, page))
     scene.checks.equal("5", "bob may not reveal them", answer, (403, True, 0))
     before = _entries(scene)
-    page = scene.players["alice"].fill(place, f"{place}reveal/", reason=WHY)
+    page = scene.players["alice"].fill_signed(place, f"{place}reveal/", reason=WHY)
     status, passwords = page.status, _passwords(scene, page)
     scene.checks.equal(
         "5", "alice, in the security role, may reveal them", (status, passwords), (200, 3)

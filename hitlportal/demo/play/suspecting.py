@@ -30,7 +30,7 @@ def check(scene: Scene) -> None:
     scene.checks.equal("22", what, seen, (True, "approved"))
 
     page = f"/proposals/{waiting.proposal}/"
-    done = scene.players["bob"].fill(page, f"{page}report-agent/", reason=WHY)
+    done = scene.players["bob"].fill_signed(page, f"{page}report-agent/", reason=WHY)
     ok = done.status == 200 and "is suspended" in done.text
     what = "bob reports the agent on the page of its other proposal"
     scene.checks.line("22", ok, what, WHY if ok else done.status)

@@ -33,5 +33,9 @@ class AssessmentStale(ReviewRefused):
     """The assessment is too old to sign; the target must be observed again."""
 
 
+class PasskeyNeeded(ReviewRefused):
+    """This act needs your passkey."""
+
+
 class SignatureInvalid(ReviewRefused):
     """The passkey's signature does not cover this statement."""

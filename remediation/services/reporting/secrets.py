@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate
+from uuid import UUID
 
 from django.db import transaction
 
 from audit import log
+from audit.tlog.canonical import Json
 from audit.tlog.inert import alike
+from remediation.domain.act import Act, ActName
 from remediation.domain.citations import Stored
 from remediation.domain.errors import BadInput, BadValue, NoSuchObject, NotEntitled, ReasonRequired
 from remediation.domain.events import Event
@@ -37,6 +40,7 @@ from remediation.models import (
 from remediation.services.access import visibility
 from remediation.services.actors import Actor, ProcessActor
 from remediation.services.load_plan import read_plan
+from remediation.services.people import stepup
 
 REASON_LEAST, REASON_MOST = 10, 500
 # Reports may add to an incident without end, and a person's request must not wait for that. Of the
@@ -197,23 +201,36 @@ def said(found: Found) -> str:
     return f"{count} secret{'' if count == 1 else 's'}: {', '.join(kinds)}"
 
 
-def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> bytes:
+def revealing(proposal_id: UUID, sha256: str, reason: str) -> Act:
+    """Return the act of `reveal`, to be signed."""
+    said: dict[str, Json] = {"artefact": sha256, "reason": _reason(reason)}
+    return Act(ActName.REVEAL, f"proposal:{proposal_id}", said)
+
+
+def _reason(reason: str) -> str:
+    return masking.mask_text(" ".join(reason.split()))
+
+
+def reveal(
+    *, actor: User, proposal: Proposal, sha256: str, reason: str, proof: stepup.Proof | None
+) -> bytes:
     """Return the unmasked bytes of an artefact.
 
     Who reveals them, and why, is committed to the record before they are read. A crash between
     the two leaves an entry although nobody saw the bytes, never the other way round.
-    Raises NotEntitled, ReasonRequired, NoSuchObject.
+    Raises NotEntitled, ReasonRequired, NoSuchObject, and what `stepup.check` raises.
     """
     if not visibility.may_reveal(actor, proposal):
         raise NotEntitled("only the security role with the right to review every affected service")
-    reason = masking.mask_text(" ".join(reason.split()))
+    act, reason = revealing(proposal.pk, sha256, reason), _reason(reason)
     if not REASON_LEAST <= len(reason) <= REASON_MOST:
         raise ReasonRequired(f"say why in {REASON_LEAST} to {REASON_MOST} characters")
     row = Evidence.objects.filter(incident_id=proposal.incident_id, sha256=sha256).first()
     if row is None or not EvidenceBlob.objects.filter(pk=sha256).exists():
         raise NoSuchObject("the artefact is not stored")
     with transaction.atomic(durable=True):
-        log.append(
+        signed = stepup.check(actor=actor, act=act, proof=proof)
+        entry = log.append(
             action=Event.PERSON_EVIDENCE_REVEALED,
             actor=actor.actor,
             object=f"incident:{proposal.incident_id}",
@@ -222,8 +239,10 @@ def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> byte
                 "artefact": sha256,
                 "secrets": said(found_in([row])[sha256]),
                 "reason": reason,
+                "step_up": signed.data,
             },
         )
+        signed.use(entry.id)
     try:
         return bytes(EvidenceBlob.objects.get(pk=sha256).content)
     except EvidenceBlob.DoesNotExist:  # erased since; the entry records the attempt

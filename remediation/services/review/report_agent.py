@@ -8,6 +8,7 @@ from django.db import transaction
 
 from audit import log
 from remediation.domain import errors
+from remediation.domain.act import Act, ActName
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.domain.policy import ROLES
@@ -16,6 +17,7 @@ from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.models import Agent, AgentVersion, Proposal, User
 from remediation.services.access import authorize, visibility
 from remediation.services.actors import PersonActor
+from remediation.services.people import stepup
 from remediation.services.reporting import agents, secrets
 
 
@@ -49,26 +51,38 @@ def may_report(user: User, proposal: Proposal) -> bool:
     return bool(found) and visibility.may_view(user, proposal)
 
 
+def reporting(proposal_id: UUID, reason: str) -> Act:
+    """Return the act of `report`, to be signed. Its input is masked as far as the text alone says.
+
+    The entry holds only its digest, beside the reason with the incident's secrets masked.
+    """
+    said = masking.mask_text(visible(" ".join(reason.split())))
+    return Act(ActName.REPORT_AGENT, f"proposal:{proposal_id}", {"reason": said})
+
+
 @transaction.atomic
-def report(*, actor: User, proposal_id: UUID, reason: str) -> Agent:
+def report(*, actor: User, proposal_id: UUID, reason: str, proof: stepup.Proof | None) -> Agent:
     """Suspend the agent of this proposal now; only an agent administrator can enable it again.
 
     One transaction: version and entry. From its commit on the API refuses the agent, nobody can
     approve its proposals, and the gate refuses those that are approved (`agent_disabled`).
-    Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState (already suspended).
+    Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState (already suspended), and what
+    `stepup.check` raises.
     """
     proposal = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
     if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
     if not may_report(actor, proposal):
         raise errors.NotEntitled("only approvers and leads")
+    act = reporting(proposal_id, reason)
     reason = masking.mask_text(visible(reason.strip()), secrets.known_values(proposal.incident))
     if not MIN_REASON <= len(reason) <= MAX_REASON:
         raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
-    return _suspend(PersonActor(actor.person, actor.pk), proposal, reason)
+    signed = stepup.check(actor=actor, act=act, proof=proof)
+    return _suspend(PersonActor(actor.person, actor.pk), proposal, reason, signed)
 
 
-def _suspend(person: PersonActor, proposal: Proposal, reason: str) -> Agent:
+def _suspend(person: PersonActor, proposal: Proposal, reason: str, signed: stepup.Checked) -> Agent:
     agent = agents.locked(proposal.agent_id)
     now = agent.versions.order_by("-id")[0]
     if not now.enabled:
@@ -77,8 +91,14 @@ def _suspend(person: PersonActor, proposal: Proposal, reason: str) -> Agent:
         action=Event.PERSON_AGENT_REPORTED,
         actor=person.ref,
         object=f"agent:{agent.pk}",
-        data={"proposal": str(proposal.pk), "reason": reason, "enabled": False},
+        data={
+            "proposal": str(proposal.pk),
+            "reason": reason,
+            "enabled": False,
+            "step_up": signed.data,
+        },
     )
+    signed.use(entry.id)
     AgentVersion.objects.create(
         agent=agent, owner=now.owner, enabled=False, author=person.ref, entry=entry.id
     )

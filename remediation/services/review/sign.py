@@ -13,6 +13,7 @@ from django.db import transaction
 from audit import inclusion, log
 from audit.tlog.canonical import Json
 from remediation.domain import b64url, errors
+from remediation.domain.act import Act, ActName
 from remediation.domain.events import Event
 from remediation.domain.gate.quorum import CountedReview, Resolution, resolve
 from remediation.domain.gate.signature import Assertion
@@ -25,7 +26,7 @@ from remediation.services.actors import PersonActor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
 from remediation.services.outbox import dispatch
-from remediation.services.people import passkeys
+from remediation.services.people import passkeys, stepup
 from remediation.services.reporting import incidents, propose
 from remediation.services.review import narrowings, none_of_them, report_agent
 from remediation.services.review import statement as statements
@@ -127,10 +128,15 @@ def _wake(kind: str, proposal_id: UUID) -> None:
     dispatch.wake(kind, proposal_id)
 
 
-def observe_again(*, actor: User, proposal_id: UUID) -> None:
+def observing(proposal_id: UUID, round: int) -> Act:
+    """Return the act of `observe_again`, to be signed: it voids what others signed in the round."""
+    return Act(ActName.OBSERVE_AGAIN, f"proposal:{proposal_id}", {"round": round})
+
+
+def observe_again(*, actor: User, proposal_id: UUID, proof: stepup.Proof | None) -> None:
     """Ask the worker to assess again, which opens a new round.
 
-    Raises NoSuchObject, NotEntitled, Separation, WrongState.
+    Raises NoSuchObject, NotEntitled, Separation, WrongState, and what `stepup.check` raises.
     """
     with transaction.atomic():
         transition.lock(proposal_id)
@@ -139,12 +145,15 @@ def observe_again(*, actor: User, proposal_id: UUID) -> None:
         refuse_excluded(actor, proposal)
         if not authorize.entitled_roles(actor.person, assessment):
             raise errors.NotEntitled("only people who may review may ask")
+        act = observing(proposal_id, proposal.round)
+        signed = stepup.check(actor=actor, act=act, proof=proof)
         entry = log.append(
             action=Event.PERSON_OBSERVATION_ASKED,
             actor=actor.actor,
             object=f"proposal:{proposal_id}",
-            data={"round": proposal.round},
+            data={"round": proposal.round, "step_up": signed.data},
         )
+        signed.use(entry.id)
         with translated():
             ObservationRequest.objects.create(
                 proposal=proposal, round=proposal.round, person=actor.person, entry=entry.id

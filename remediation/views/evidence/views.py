@@ -7,11 +7,13 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from remediation.domain.act import Act
 from remediation.domain.errors import NoSuchObject, ReasonRequired
 from remediation.models import Evidence, Proposal, User
 from remediation.services.access import visibility
+from remediation.services.people import stepup
 from remediation.services.reporting import secrets
-from remediation.views import decorators
+from remediation.views import decorators, step_up
 from remediation.views.cards.proposal import visible
 from remediation.views.evidence import presenter
 from remediation.views.evidence.page import EvidencePage
@@ -27,8 +29,15 @@ def show(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
     return _answer(request, presenter.evidence_page(person, proposal, row))
 
 
-@decorators.form
-def reveal(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
+def _revealing(request: HttpRequest, proposal_id: UUID, sha256: str) -> Act:
+    proposal, _ = _artefact(decorators.person(request), proposal_id, sha256)
+    return secrets.revealing(proposal.pk, sha256, step_up.text_of(request, "reason"))
+
+
+@step_up.signed_form(_revealing)
+def reveal(
+    request: HttpRequest, proposal_id: UUID, sha256: str, proof: stepup.Proof | None
+) -> HttpResponse:
     """Reveal the bytes, only in the answer to this POST; each time is recorded."""
     person = decorators.person(request)
     proposal, row = _artefact(person, proposal_id, sha256)
@@ -42,6 +51,7 @@ def reveal(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse
             proposal=proposal,
             sha256=sha256,
             reason=form.cleaned_data.get("reason", "") if form.is_valid() else "",
+            proof=proof,
         )
     except ReasonRequired as refusal:
         form.add_error("reason", as_recorded(refusal.detail))

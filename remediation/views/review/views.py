@@ -14,10 +14,12 @@ from django.views.decorators.http import require_safe
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
+from remediation.domain.act import Act
 from remediation.domain.gate.quorum import Resolution
+from remediation.services.people import stepup
 from remediation.services.review import report_agent as suspicion
 from remediation.services.review import sign as service
-from remediation.views import bodies, decorators
+from remediation.views import bodies, decorators, step_up
 from remediation.views.cards.proposal import visible
 from remediation.views.errors import STOP_POLLING, signed_out
 from remediation.views.review import presenter
@@ -53,10 +55,15 @@ def _rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     )
 
 
-@decorators.form
-def observe(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+def _observing(request: HttpRequest, proposal_id: UUID) -> Act:
+    proposal = visible(decorators.person(request), proposal_id)
+    return service.observing(proposal.pk, proposal.round)
+
+
+@step_up.signed_form(_observing)
+def observe(request: HttpRequest, proposal_id: UUID, proof: stepup.Proof | None) -> HttpResponse:
     """Ask the worker to read the target again; that opens a new round."""
-    service.observe_again(actor=decorators.person(request), proposal_id=proposal_id)
+    service.observe_again(actor=decorators.person(request), proposal_id=proposal_id, proof=proof)
     messages.info(
         request,
         gettext(
@@ -84,13 +91,21 @@ def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> 
     return JsonResponse({"session": str(started.session_id), "options": started.options})
 
 
-@decorators.form
-def report_agent(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Suspend the agent at once. It needs no passkey, because it only stops things."""
+def _reporting(request: HttpRequest, proposal_id: UUID) -> Act:
+    proposal = visible(decorators.person(request), proposal_id)
+    return suspicion.reporting(proposal.pk, step_up.text_of(request, "reason"))
+
+
+@step_up.signed_form(_reporting)
+def report_agent(
+    request: HttpRequest, proposal_id: UUID, proof: stepup.Proof | None
+) -> HttpResponse:
+    """Suspend the agent at once."""
     agent = suspicion.report(
         actor=decorators.person(request),
         proposal_id=proposal_id,
         reason=request.POST.get("reason", ""),
+        proof=proof,
     )
     messages.warning(
         request,

@@ -30,7 +30,8 @@ from remediation.domain.errors import NoSuchObject
 from remediation.management import offline
 from remediation.services.actors import operator
 from remediation.services.execution import export_bundle as service
-from tests import factories
+from remediation.services.review import sign
+from tests import factories, stepup
 from tests.conftest import AsLogin
 from tests.domain import record
 from tests.factories import WEB, WORKER
@@ -187,10 +188,15 @@ def test_a43_forged_entries_of_the_web_process_do_not_break_the_bundle(world: Wo
         says(body.encode())
     # A row about the proposal that refers to an entry about something else.
     with acts(WEB):
-        actor = f"person:{world.people['alice'].id}"
+        alice = world.people["alice"]
+        signed = stepup.checked(alice, sign.observing(proposal_id, 1))
         other = log.append(
-            action="person:request:refused", actor=actor, object="command:x", data={}
+            action="person:request:refused",
+            actor=alice.actor,
+            object="command:x",
+            data={"step_up": signed.data},
         )
+        signed.use(other.id)
         m.ObservationRequest.objects.create(
             proposal_id=proposal_id, round=1, person=world.people["alice"].id, entry=other.id
         )

@@ -79,7 +79,7 @@ def test_a77_who_administered_people_neither_decides_nor_uncovers(
     assert authorize.approver_roles(ada.id) == {"security"}
     assert authorize.excluded(proposal.pk)[str(ada.id)] == (WHY,)
     with pytest.raises(Separation, match=WHY), factories.acting(WEB):
-        sign.observe_again(actor=ada.user, proposal_id=proposal.pk)
+        sign.observe_again(actor=ada.user, proposal_id=proposal.pk, proof=None)
     with refused("review_separation"):
         decides(proposal, ada)
     assert not visibility.may_halt(ada.user, proposal)

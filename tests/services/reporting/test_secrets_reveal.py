@@ -19,7 +19,7 @@ from remediation.services.access import visibility
 from remediation.services.actors import operator
 from remediation.services.people import approvers
 from remediation.services.reporting import secrets, submit, withdraw
-from tests import factories
+from tests import factories, stepup
 from tests.conftest import AsLogin
 from tests.flows.world import World, acts
 from tests.services.reporting.leaks import (
@@ -49,7 +49,9 @@ def proposal(world: World) -> m.Proposal:
 def reveal(someone: factories.Person, proposal: m.Proposal, **changes: str) -> bytes:
     said = {"sha256": sha256(LEAK).hexdigest(), "reason": REASON, **changes}
     with acts("hitl_web"):
-        return secrets.reveal(actor=someone.user, proposal=proposal, **said)
+        act = secrets.revealing(proposal.pk, **said)
+        proof = stepup.proof(someone, act)
+        return secrets.reveal(actor=someone.user, proposal=proposal, proof=proof, **said)
 
 
 def revealed() -> list[Any]:
@@ -241,6 +243,7 @@ def test_a61_before_an_assessment_nothing_is_revealed(world: World) -> None:
             proposal=world.get(proposal_id),
             sha256=sha256(LEAK).hexdigest(),
             reason=REASON,
+            proof=None,
         )
 
 
@@ -261,6 +264,7 @@ def test_a61_another_proposal_of_the_incident_gives_no_right_to_reveal(world: Wo
                 proposal=world.get(told.proposal_id),
                 sha256=sha256(LEAK).hexdigest(),
                 reason=REASON,
+                proof=None,
             )
 
 

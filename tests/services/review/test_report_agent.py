@@ -15,7 +15,7 @@ from remediation.domain.events import Event
 from remediation.services.actors import PersonActor
 from remediation.services.reporting import agents
 from remediation.services.review import report_agent, sign
-from tests import factories
+from tests import factories, stepup
 from tests.factories import WEB
 from tests.flows.world import YES, World, acts
 
@@ -35,6 +35,10 @@ def report(world: World, name: str, proposal_id: object, reason: str = WHY) -> m
             actor=world.people[name].user,
             proposal_id=proposal_id,  # type: ignore[arg-type]
             reason=reason,
+            proof=stepup.proof(
+                world.people[name],
+                report_agent.reporting(proposal_id, reason),  # type: ignore[arg-type]
+            ),
         )
 
 

@@ -87,7 +87,7 @@ def test_a61_without_a_reason_the_page_stays_covered(
     world: World, leak: UUID, browser_of: BrowserOf, reason: str
 ) -> None:
     alice = browser_of(world.people["alice"])
-    answer = alice.post("evidence_reveal", leak, DIGEST, reason=reason)
+    answer = alice.act("evidence_reveal", leak, DIGEST, reason=reason)
     assert answer.status_code == 422
     assert AWS not in text_of(answer)
     assert revealed() == 0
@@ -103,7 +103,7 @@ def test_a61_who_may_not_is_refused_on_record(
         "auditor": factories.person(roles=["auditor"]),
         "nobody": None,
     }[name]
-    answer = browser_of(someone).post("evidence_reveal", leak, DIGEST, reason=REASON)
+    answer = browser_of(someone).act("evidence_reveal", leak, DIGEST, reason=REASON)
     assert answer.status_code == {"stranger": 404, "nobody": 302}.get(name, 403)
     assert AWS not in text_of(answer)
     assert revealed() == 0
@@ -118,7 +118,7 @@ def test_a17_a_form_of_another_site_uncovers_nothing(
 ) -> None:
     alice = browser_of(world.people["alice"])
     alice.client.handler.enforce_csrf_checks = True
-    answer = alice.post("evidence_reveal", leak, DIGEST, reason=REASON)
+    answer = alice.act("evidence_reveal", leak, DIGEST, reason=REASON)
     assert answer.status_code == 403
     assert revealed() == 0
 
@@ -127,7 +127,7 @@ def test_a61_the_security_role_sees_the_bytes_once_and_it_is_on_record(
     world: World, leak: UUID, browser_of: BrowserOf
 ) -> None:
     alice = browser_of(world.people["alice"])
-    answer = alice.post("evidence_reveal", leak, DIGEST, reason=REASON)
+    answer = alice.act("evidence_reveal", leak, DIGEST, reason=REASON)
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
     page = html.unescape(text_of(answer))
@@ -147,7 +147,7 @@ def test_the_page_says_that_the_bytes_were_erased(
     page = text_of(alice.get("evidence", leak, DIGEST))
     assert "the bytes were erased under law" in page
     assert f"entry {m.EvidenceErasure.objects.get().entry}" in page
-    assert alice.post("evidence_reveal", leak, DIGEST, reason=REASON).status_code == 404
+    assert alice.act("evidence_reveal", leak, DIGEST, reason=REASON).status_code == 404
     assert revealed() == 0
     assert "erased</span>" in text_of(alice.get("review", leak))
 

@@ -235,7 +235,7 @@ def test_asking_to_observe_again_is_on_record_and_opens_no_round_by_itself(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     alice = browser_of(world.people["alice"])
-    assert alice.post("observe", proposal_id).status_code == 302
+    assert alice.act("observe", proposal_id).status_code == 302
     assert m.ObservationRequest.objects.get().person == world.people["alice"].id
     assert world.get(proposal_id).round == 1
     page = alice.get("review", proposal_id).content.decode()
@@ -246,7 +246,7 @@ def test_asking_to_observe_again_is_for_those_who_may_review(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     carol = factories.person(roles=["auditor"])
-    answer = browser_of(carol).post("observe", proposal_id)
+    answer = browser_of(carol).act("observe", proposal_id)
     assert answer.status_code == 403
     assert "only people who may review may ask" in answer.content.decode()
     assert not m.ObservationRequest.objects.exists()
@@ -324,10 +324,10 @@ def test_an_agent_is_reported_from_the_page(
 ) -> None:
     alice = browser_of(world.people["alice"])
     assert alice.get("report_agent", proposal_id).status_code == 405
-    answer = alice.post("report_agent", proposal_id, reason="short")
+    answer = alice.act("report_agent", proposal_id, reason="short")
     assert answer.status_code == 422
     assert "short" in answer.content.decode()  # nothing typed is lost
-    answer = alice.post("report_agent", proposal_id, reason="It made up the evidence.")
+    answer = alice.act("report_agent", proposal_id, reason="It made up the evidence.")
     assert answer.status_code == 302
     page = alice.get("review", proposal_id).content.decode()
     assert "is suspended" in page and "report-agent" not in page

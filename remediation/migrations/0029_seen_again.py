@@ -10,11 +10,11 @@ from django.db import migrations, models
 
 from audit.sqlfile import RunSQLFiles
 
-SQL = Path(__file__).resolve().parent / "sql" / "0028_seen_again"
+SQL = Path(__file__).resolve().parent / "sql" / "0029_seen_again"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0027_administered")]
+    dependencies = [("remediation", "0028_step_up")]
     operations = [
         migrations.CreateModel(
             name="SeenAgain",

@@ -1,0 +1,97 @@
+"""Have a person sign an act with the passkey, once, before it is done (docs/attacks.md A76).
+
+`start` composes the statement. The service of the act calls `check` with the signed statement,
+writes its audit entry with `Checked.data` in it, and calls `Checked.use` in the same transaction.
+Nothing is stored between the two: the statement says itself how long it holds, and the database
+takes each nonce once. A crash in between leaves nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from audit.tlog.canonical import Json
+from remediation.domain import b64url, errors
+from remediation.domain.act import Act, ActStatement
+from remediation.domain.gate.signature import Assertion
+from remediation.models import User
+from remediation.services.clock import database_now
+from remediation.services.guards import translated
+from remediation.services.people import passkeys
+
+
+@dataclass(frozen=True)
+class Started:
+    """What the browser needs: the statement, and options for navigator.credentials.get()."""
+
+    statement: ActStatement
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A statement and the passkey's assertion over it, as the browser sent them."""
+
+    statement: ActStatement
+    assertion: Assertion
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A proof whose signature and subject were checked, not used yet."""
+
+    proof: Proof
+    cose_key: bytes
+
+    @property
+    def data(self) -> dict[str, Json]:
+        """Return what the entry of the act holds, so that outsiders can verify it."""
+        return {
+            "statement": self.proof.statement.to_json(),
+            "assertion": self.proof.assertion.to_json(),
+            "cose_key": b64url.encode(self.cose_key),
+        }
+
+    def use(self, entry: int) -> None:
+        """Use the statement up for the act of this entry. Raises SessionUsed, SessionExpired."""
+        stated = self.proof.statement
+        with translated(), connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO remediation.step_up (nonce, entry, person, act, object, expires_at)"
+                " VALUES (%s, %s, %s, %s, %s, %s)",
+                [stated.nonce, entry, stated.person, stated.act, stated.object, stated.expires],
+            )
+
+
+def start(*, actor: User, act: Act) -> Started:
+    """Compose the statement about this act, for this person to sign within five minutes."""
+    statement = ActStatement(
+        act=act.name.value,
+        object=act.object,
+        input=act.digest,
+        person=str(actor.person),
+        nonce=secrets.token_urlsafe(32),
+        expires=database_now() + passkeys.SESSION_LIFE,
+    )
+    return Started(statement, passkeys.options(actor, statement.challenge()))
+
+
+def check(*, actor: User, act: Act, proof: Proof | None) -> Checked:
+    """Refuse an act that a passkey of this person did not sign.
+
+    Raises PasskeyNeeded without a proof, StaleDigest when it is about something else,
+    SessionExpired, SignatureInvalid.
+    """
+    if proof is None:
+        raise errors.PasskeyNeeded(act.name.value.replace("_", " "))
+    if not proof.statement.is_about(act, str(actor.person)):
+        raise errors.StaleDigest("the passkey signed something else")
+    now = database_now()
+    if not now < proof.statement.expires <= now + passkeys.SESSION_LIFE:
+        raise errors.SessionExpired("start again")
+    challenge = proof.statement.challenge()
+    return Checked(proof, passkeys.signed_by(actor, proof.assertion, challenge))

@@ -1,0 +1,86 @@
+"""A look that finds all as it was keeps the round and its approvals (A76)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from pytest import MonkeyPatch
+
+from remediation import models as m
+from remediation.domain.errors import AssessmentStale
+from remediation.services.access import looks
+from remediation.services.assessment import seen_again
+from remediation.services.outbox import dispatch
+from remediation.services.review import sign
+from tests import factories, stepup
+from tests.factories import WEB, WORKER
+from tests.flows.world import World, acts
+
+
+def test_a76_an_equal_look_keeps_the_round_and_the_approvals(world: World) -> None:
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    look_again(world, proposal_id)
+    proposal = world.get(proposal_id)
+    assert (proposal.state, proposal.round) == ("in_review", 1)
+    assert m.Assessment.objects.filter(proposal=proposal).count() == 1
+    assert m.SeenAgain.objects.get().round == 1 and not looks.is_asked(proposal)
+    world.decide("bob", proposal_id)
+    world.execute(proposal_id)
+    assert world.get(proposal_id).state == "succeeded"
+
+
+def test_a76_control_without_it_each_look_voids_what_others_signed(
+    world: World, monkeypatch: MonkeyPatch
+) -> None:
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    monkeypatch.setattr(seen_again, "_same", lambda then, now: False)
+    look_again(world, proposal_id)
+    assert world.get(proposal_id).round == 2
+    assert not m.Review.objects.filter(proposal=proposal_id, round=2).exists()
+
+
+def test_what_differs_opens_a_new_round(world: World) -> None:
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    state = world.directory / "state" / f"{world.targets[0]}.json"
+    state.parent.mkdir(exist_ok=True)
+    state.write_text(json.dumps({"state": "off"}))
+    look_again(world, proposal_id)
+    assert world.get(proposal_id).round == 2
+
+
+def test_an_equal_look_makes_an_old_assessment_fresh_again(world: World) -> None:
+    proposal_id = world.in_review()
+    with factories.unguarded("public.remediation_assessment"):
+        for row in m.Assessment.objects.all():
+            old = row.recorded_at - timedelta(minutes=11)
+            m.Assessment.objects.filter(pk=row.pk).update(recorded_at=old)
+    with pytest.raises(AssessmentStale):
+        world.decide("alice", proposal_id)
+    look_again(world, proposal_id)
+    assert world.get(proposal_id).round == 1
+    world.decide("alice", proposal_id)
+
+
+def test_each_request_is_answered_once_and_can_be_asked_again(world: World) -> None:
+    proposal_id = world.in_review()
+    for count in (1, 2):
+        look_again(world, proposal_id)
+        world.assess(proposal_id)  # a second message finds nothing to do
+        assert m.SeenAgain.objects.count() == count
+    with acts(WORKER):
+        assert [one for one in dispatch.due() if one.kind == "assess"] == []
+
+
+def look_again(world: World, proposal_id: UUID) -> None:
+    alice = world.people["alice"]
+    act = sign.observing(proposal_id, world.get(proposal_id).round)
+    with acts(WEB):
+        proof = stepup.proof(alice, act)
+        sign.observe_again(actor=alice.user, proposal_id=proposal_id, proof=proof)
+    world.assess(proposal_id)
