@@ -31,8 +31,9 @@ CHANGING = {
     "remediation.edge", "remediation.target_kind", "audit.author",
 }  # fmt: skip
 FACTS = sorted(
-    # Keys of two columns, so no models.
-    {"audit.node", "audit.cosignature"}
+    # Keys of two columns, or written by a trigger alone: no models.
+    {"audit.node", "audit.cosignature", "remediation.administered"}
+    | {"remediation.step_up"}
     | {
         model._meta.db_table.replace('"', "")
         for label in ("remediation", "audit")

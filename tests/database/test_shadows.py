@@ -28,7 +28,7 @@ LISTS = ("queue_now_v1", "queue_v1", "queue_services_v1", "queue_targets_v1", "q
          "queue_ahead_v1", "incident_now_v1",
          "list_incident_v1", "asks_v1")  # fmt: skip
 # They append and refuse nothing; tests/database/test_people_entries.py has their shadow.
-APPEND = ("people_entry_v1", "holder_v1", "object_name_v1")
+APPEND = ("administered_v1", "people_entry_v1", "holder_v1", "object_name_v1")
 NO_GUARDS = ("scope_v1", *LISTS, *APPEND)
 
 
@@ -216,6 +216,13 @@ SHADOWS = [
         "somebody_who_was_not_asked_answers",
         ("public.remediation_outcomequestion",),
         "UPDATE pg_temp.remediation_outcomequestion SET person = '{w.bob.id}'",
+    ),
+    Shadow(
+        "a76_an_observation_that_no_passkey_signed",
+        ("remediation.step_up",),
+        "INSERT INTO pg_temp.step_up (entry, person, act, object)"
+        " SELECT e.id, '{w.sue.id}', 'observe_again', 'proposal:{w.two.pk}'"
+        "   FROM generate_series(1, 100000) AS e (id)",
     ),
     Shadow("a16_the_agent_is_suspended", ("remediation.agent_now",)),
     Shadow(
