@@ -82,11 +82,11 @@ BEGIN
   PERFORM remediation.refuse_v1('group_name', 'the group user_admin keeps its name and its number');
   RETURN NULL;
 END $$;
-CREATE TRIGGER user_admin BEFORE UPDATE ON public.auth_group
+CREATE TRIGGER keeps_name BEFORE UPDATE ON public.auth_group
   FOR EACH ROW WHEN ((OLD.name = 'user_admin' OR NEW.name = 'user_admin')
                      AND (OLD.id IS DISTINCT FROM NEW.id OR OLD.name IS DISTINCT FROM NEW.name))
   EXECUTE FUNCTION remediation.user_admin_v1();
-ALTER TABLE public.auth_group ENABLE ALWAYS TRIGGER user_admin;
+ALTER TABLE public.auth_group ENABLE ALWAYS TRIGGER keeps_name;
 
 -- The people who administer users now (`until` is empty) or did in the last 7 days.
 CREATE VIEW remediation.administrator AS

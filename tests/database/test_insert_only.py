@@ -33,6 +33,7 @@ CHANGING = {
 FACTS = sorted(
     # Keys of two columns, or written by a trigger alone: no models.
     {"audit.node", "audit.cosignature", "remediation.administered"}
+    | {"remediation.step_up"}
     | {
         model._meta.db_table.replace('"', "")
         for label in ("remediation", "audit")

@@ -114,6 +114,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
 CALLED = {
     "refuse_v1", "digest_v1", "edge_v1", "incident_edge_v1", "lock_proposal_v1", "excluded_v1",
     "frozen_v1", "run_deadline_v1", "open_slots_v1", "scope_v1", "token_revoked_v1",
+    "look_asked_v1",
     "lock_incident_v1", "incident_excluded_v1", "look_holds_v1", "viewers_v1",
     "taken_v1", "wait_deadline_v1",
 }  # fmt: skip

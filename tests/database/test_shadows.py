@@ -234,6 +234,13 @@ SHADOWS = [
         "INSERT INTO pg_temp.remediation_seenagain (proposal_id, round, recorded_at)"
         " VALUES ('{w.stale.pk}', 1, now())",
     ),
+    Shadow(
+        "a76_an_observation_that_no_passkey_signed",
+        ("remediation.step_up",),
+        "INSERT INTO pg_temp.step_up (entry, person, act, object)"
+        " SELECT e.id, '{w.sue.id}', 'observe_again', 'proposal:{w.two.pk}'"
+        "   FROM generate_series(1, 100000) AS e (id)",
+    ),
     Shadow("a16_the_agent_is_suspended", ("remediation.agent_now",)),
     Shadow(
         "an_open_incident_leaves_containment",

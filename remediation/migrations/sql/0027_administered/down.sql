@@ -91,7 +91,7 @@ BEGIN
   END IF;
 END $$;
 DROP VIEW remediation.administrator;
-DROP TRIGGER user_admin ON public.auth_group;
+DROP TRIGGER keeps_name ON public.auth_group;
 DROP FUNCTION remediation.user_admin_v1();
 DROP TRIGGER administered ON public.remediation_user_groups;
 DROP FUNCTION remediation.administered_v1();
