@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from audit.tlog.canonical import Json, encode
-from remediation.api import answers, documented, idempotency, parsers
+from remediation.api import answers, at_once, documented, idempotency, parsers
 from remediation.api.catalogue import catalogue
 from remediation.domain import report as reports
 from remediation.domain import strict
@@ -49,7 +49,9 @@ class AgentView(APIView):
 class ReportsView(AgentView):
     @documented.report
     def post(self, request: Request) -> HttpResponse:
-        return _once(request, partial(_read_report, _agent(request)), settings.REPORT_MAX_BYTES)
+        agent = _agent(request)
+        with at_once.place(agent.agent_id):
+            return _once(request, partial(_read_report, agent), settings.REPORT_MAX_BYTES)
 
 
 class ProposalView(AgentView):
