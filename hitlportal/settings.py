@@ -278,6 +278,8 @@ AUDIT_ALARM_TO = env.words("HITL_AUDIT_ALARM_TO")
 REPORT_MAX_BYTES = 8 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = REPORT_MAX_BYTES + 65_536
 AGENT_RATE = env.text("HITL_AGENT_RATE")  # per agent (docs/attacks.md A34)
+# Keep it below the number of threads of a web process: the others serve pages (A83).
+REPORTS_AT_ONCE = max(1, env.integer("HITL_REPORTS_AT_ONCE"))
 OBSERVE_BUDGET_PER_HOUR = env.integer("HITL_OBSERVE_BUDGET_PER_HOUR")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["remediation.api.authentication.AgentTokenAuthentication"],

@@ -43,12 +43,11 @@ class LeftOpen(serializers.Serializer[Any]):
 class Submitted(serializers.Serializer[Any]):
     incident = serializers.UUIDField()
     incident_is_new = serializers.BooleanField()
-    evidence_new = serializers.IntegerField(help_text="Artefacts that are new.")
+    reports = serializers.IntegerField(help_text="Your reports of this incident, with this one.")
     secrets_found = serializers.IntegerField(
         help_text="Secrets in the artefacts. People see them masked; texts that quoted one were"
         " stored with [masked] in its place."
     )
-    diagnosis_version = serializers.IntegerField()
     diagnosis_digest = serializers.RegexField(SHA256)
     proposal = serializers.UUIDField(allow_null=True)
     plan_digest = serializers.RegexField(SHA256, allow_null=True)
@@ -74,7 +73,6 @@ class Proposal(serializers.Serializer[Any]):
     final = serializers.BooleanField(help_text="The state is final.")
     round = serializers.IntegerField()
     plan_digest = serializers.RegexField(SHA256)
-    diagnosis_digest = serializers.RegexField(SHA256)
     submitted_at = instant_field()
     decide_by = with_schema({"type": "string", "format": "date-time", "nullable": True})
     planned_by = serializers.ChoiceField(

@@ -20,6 +20,7 @@ from remediation.models import Assessment, Proposal, Refusal, Review, StepRecord
 from remediation.services.access import authorize, looks
 from remediation.services.actors import AgentActor
 from remediation.services.load_plan import load_plan
+from remediation.services.reporting import own_words
 from remediation.services.reporting.submit import Submitted
 
 # Retry-After by state, in seconds: the worker takes seconds, people take minutes.
@@ -57,12 +58,11 @@ def urls(proposal_id: UUID) -> dict[str, Json]:
 def submitted(made: Submitted, report: Report) -> dict[str, Json]:
     """Return the answer to a report."""
     return {
-        "incident": str(made.incident_id),
-        "incident_is_new": made.incident_is_new,
-        "evidence_new": made.evidence_new,
-        "secrets_found": made.secrets_found,
-        "diagnosis_version": made.diagnosis_version,
-        "diagnosis_digest": made.diagnosis_digest,
+        "incident": str(made.told.incident),
+        "incident_is_new": made.told.is_new,
+        "reports": made.told.reports,
+        "secrets_found": made.told.secrets_found,
+        "diagnosis_digest": made.told.diagnosis_digest,
         "proposal": str(made.proposal_id) if made.proposal_id else None,
         "plan_digest": report.plan.digest if report.plan else None,
         "left_open": _left_open(report.plan) if report.plan else [],
@@ -112,12 +112,11 @@ def proposal(found: Proposal) -> dict[str, Json]:
     after = Proposal.objects.filter(supersedes=found).values_list("pk", flat=True).first()
     return {
         "proposal": str(found.pk),
-        "incident": str(found.incident_id),
+        "incident": str(own_words.alias(found.incident, found.agent_id)),
         "state": found.state,
         "final": found.state in FINAL,
         "round": found.round,
         "plan_digest": found.plan_digest,
-        "diagnosis_digest": found.diagnosis.digest,
         "submitted_at": instant.dump(found.recorded_at),
         "decide_by": instant.dump(decide_by) if decide_by else None,
         "planned_by": "person" if found.planner else "agent",
@@ -177,8 +176,9 @@ def _transition(row: Transition) -> dict[str, Json]:
         "round": row.round,
         "at": instant.dump(row.recorded_at),
         "by": by,
-        # A person's free text is for colleagues only: an agent may be compromised.
-        "reason": "" if by == "person" else row.reason,
+        # A person's free text is for colleagues only: an agent may be compromised. Its own text
+        # is masked by the secrets of others, so it would tell whether it guessed one (A79).
+        "reason": "" if by in {"person", "agent"} else row.reason,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
@@ -10,8 +11,9 @@ from audit.tlog.canonical import Json
 from remediation.domain import instant
 from remediation.domain.containment import Found, Why
 from remediation.domain.states import IncidentState, ProposalState
-from remediation.models import Proposal
+from remediation.models import IncidentTransition, Proposal
 from remediation.services.execution import contain
+from remediation.services.reporting import own_words
 
 
 class Containment(serializers.Serializer[Any]):
@@ -30,10 +32,16 @@ def answer(found: Proposal) -> dict[str, Json]:
     """Return the incident's state, the newest look, and what this run lacks to contain it.
 
     A person's reason is omitted, and so are places and other agents' runs: an agent may be
-    compromised.
+    compromised. Of an incident that others reported too, it reads only what its own proposals did,
+    and whether people closed it (A79).
     """
-    move = found.incident.transitions.order_by("-id").first()
-    look = found.incident.looks.order_by("-id").first()
+    incident, agent_id = found.incident, found.agent_id
+    joint = own_words.is_joint(incident, agent_id)
+    move = incident.transitions.select_related("proposal").order_by("-id").first()
+    look = incident.looks.select_related("proposal").order_by("-id").first()
+    if joint:
+        move = move if move and _is_told(move, agent_id) else None
+        look = look if look and look.proposal and look.proposal.agent_id == agent_id else None
     succeeded = found.state == ProposalState.SUCCEEDED
     lacks: list[Json] = (
         [why for why in sorted({one.why.value for one in contain.lacks(found)})]
@@ -48,3 +56,18 @@ def answer(found: Proposal) -> dict[str, Json]:
         "found": look.found if look else None,
         "lacks": lacks,
     }
+
+
+def _is_told(move: IncidentTransition, agent_id: UUID) -> bool:
+    """Return whether the move of a joint incident is this agent's business.
+
+    It was open again after a run of this agent contained it, or a person closed it, or a run of
+    this agent moved it.
+    """
+    if move.to_state == IncidentState.CLOSED:
+        return True
+    if move.proposal is not None and move.proposal.agent_id == agent_id:
+        return True
+    before = move.incident.transitions.filter(id__lt=move.pk).order_by("-id").first()
+    run = before.proposal if before else None
+    return move.to_state == IncidentState.OPEN and run is not None and run.agent_id == agent_id

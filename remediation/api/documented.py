@@ -79,8 +79,8 @@ report = extend_schema(
     tags=["reports"],
     summary="Report an incident, with evidence, diagnosis and, if an action fits, a proposal",
     description="Everything is recorded, or nothing. A report about an open incident is added"
-    " to it; `incident_is_new` is then false. An open identical plan is not duplicated. With"
-    " `proposals` people choose between up to three plans.",
+    " to it; `incident_is_new` is false if you reported it before. An open identical plan is not"
+    " duplicated. With `proposals` people choose between up to three plans.",
     request=request_shapes.Report,
     parameters=[KEY, LOCATION, REPLAY],
     responses={

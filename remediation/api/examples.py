@@ -86,9 +86,8 @@ SUPERSEDE: dict[str, Json] = {"proposal": PROPOSAL, "reason": "It is the staging
 SUBMITTED: dict[str, Json] = {
     "incident": "6f1a7c7e-3f4c-4a52-9a3e-0c4a5d1f7b11",
     "incident_is_new": True,
-    "evidence_new": 1,
+    "reports": 1,
     "secrets_found": 0,
-    "diagnosis_version": 1,
     "diagnosis_digest": "5c0f" * 16,
     "proposal": "0b6c1f0e-8f0e-4d9a-b8f1-2d7e5a9c3e42",
     "plan_digest": "9a1b" * 16,

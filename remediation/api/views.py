@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from uuid import UUID
@@ -16,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from audit.tlog.canonical import Json, encode
-from remediation.api import answers, documented, idempotency, parsers
+from remediation.api import answers, at_once, documented, idempotency, parsers
 from remediation.api.catalogue import catalogue
 from remediation.domain import report as reports
 from remediation.domain import strict
@@ -24,8 +25,12 @@ from remediation.domain.fields import Fields
 from remediation.domain.states import ProposalState
 from remediation.services.actors import AgentActor
 from remediation.services.outbox import dispatch
-from remediation.services.reporting import submit, supersede, withdraw
-from remediation.services.reporting.idempotency import Answer, once
+from remediation.services.reporting import prepare, submit, supersede, withdraw
+from remediation.services.reporting.idempotency import Answer, once, replay
+
+# The work of a request, in its transaction; it is told which trial it is.
+Work = Callable[[int], Answer]
+TRIALS = 3
 
 
 class AgentView(APIView):
@@ -44,7 +49,9 @@ class AgentView(APIView):
 class ReportsView(AgentView):
     @documented.report
     def post(self, request: Request) -> HttpResponse:
-        return _once(request, partial(_submit, _agent(request)), settings.REPORT_MAX_BYTES)
+        agent = _agent(request)
+        with at_once.place(agent.agent_id):
+            return _once(request, partial(_read_report, agent), settings.REPORT_MAX_BYTES)
 
 
 class ProposalView(AgentView):
@@ -60,13 +67,13 @@ class ProposalView(AgentView):
 class WithdrawView(AgentView):
     @documented.withdraw
     def post(self, request: Request, proposal_id: UUID) -> HttpResponse:
-        return _once(request, partial(_withdraw, _agent(request), proposal_id))
+        return _once(request, _later(_withdraw, _agent(request), proposal_id))
 
 
 class SupersedeView(AgentView):
     @documented.supersede
     def post(self, request: Request, proposal_id: UUID) -> HttpResponse:
-        return _once(request, partial(_supersede, _agent(request), proposal_id))
+        return _once(request, _later(_supersede, _agent(request), proposal_id))
 
 
 class ActionsView(AgentView):
@@ -91,11 +98,19 @@ class NothingHereView(APIView):
 # ---- the work: in one transaction with its idempotency record ----------------------------------
 
 
-def _submit(agent: AgentActor, raw: bytes) -> Answer:
+def _read_report(agent: AgentActor, raw: bytes) -> Work:
+    """Parse, search and mask before the transaction; the work only looks up and stores."""
     report = reports.parse(
         raw, protected=settings.PROTECTED_CLUSTERS, allow_test=settings.ALLOW_TEST_ACTIONS
     )
-    made = submit.report(report, actor=agent)
+    prepared = prepare.prepare(report, agent.agent_id)
+    return partial(_submit, agent, report, prepared)
+
+
+def _submit(
+    agent: AgentActor, report: reports.Report, ready: prepare.Prepared, trial: int
+) -> Answer:
+    made = submit.report(report, actor=agent, prepared=ready, last=trial == TRIALS)
     for each in made.alternatives:
         _wake_after_commit(each)
     if made.proposal_id is None:
@@ -136,6 +151,13 @@ def _supersede(agent: AgentActor, proposal_id: UUID, raw: bytes) -> Answer:
     return Answer(201, made, answers.url(new_id))
 
 
+def _later(
+    work: Callable[[AgentActor, UUID, bytes], Answer], agent: AgentActor, proposal_id: UUID
+) -> Callable[[bytes], Work]:
+    """Return a reader for work that needs nothing before its transaction."""
+    return lambda raw: lambda _: work(agent, proposal_id, raw)
+
+
 def _small(raw: bytes) -> Json:
     return strict.parse(raw, max_bytes=parsers.SMALL_BODY)
 
@@ -155,17 +177,28 @@ def _agent(request: Request) -> AgentActor:
 
 
 def _once(
-    request: Request, work: Callable[[bytes], Answer], limit: int = parsers.SMALL_BODY
+    request: Request, read: Callable[[bytes], Work], limit: int = parsers.SMALL_BODY
 ) -> HttpResponse:
-    """Read the body and do the work once per Idempotency-Key."""
-    key = idempotency.key(request._request)
+    """Read the body and do the work once per Idempotency-Key.
+
+    ``read`` makes what the work needs before its transaction. It is asked again when others came
+    between, so that the search is not done under a lock; the last trial does it there.
+    """
+    actor, key = _agent(request), idempotency.key(request._request)
     raw = parsers.body(request._request, limit)
-    answer, replayed = once(
-        actor=_agent(request),
-        key=key,
-        fingerprint=idempotency.fingerprint(request._request, raw),
-        work=partial(work, raw),
-    )
+    mark = idempotency.fingerprint(request._request, raw)
+    kept = replay(actor=actor, key=key, fingerprint=mark)
+    if kept is not None:
+        return _answered(kept, replayed=True)
+    for trial in range(1, TRIALS + 1):
+        work = partial(read(raw), trial)
+        with suppress(submit.Outdated):
+            answer, replayed = once(actor=actor, key=key, fingerprint=mark, work=work)
+            return _answered(answer, replayed=replayed)
+    raise AssertionError("the last trial is never outdated")
+
+
+def _answered(answer: Answer, *, replayed: bool) -> HttpResponse:
     response = _json(answer.body, answer.status)
     if answer.location:
         response.headers["Location"] = answer.location

@@ -146,7 +146,7 @@ def test_a_request_in_flight_is_not_waited_for(scanner: Caller, holding: str) ->
 
 @at_once
 def test_eight_at_once_have_one_effect(scanner: Caller, settings: Settings) -> None:
-    settings.AGENT_RATE = "1000/min"
+    settings.AGENT_RATE, settings.REPORTS_AT_ONCE = "1000/min", 16
     used, together = key(), Barrier(8)
 
     def send(_: int) -> HttpResponse:

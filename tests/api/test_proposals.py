@@ -30,7 +30,7 @@ def at(scanner: Caller, state: str, **fields: Any) -> m.Proposal:
 def test_an_agent_sees_its_own_proposal(scanner: Caller) -> None:
     made = told(scanner.report(), 201)
     seen = told(scanner.get(f"proposals/{made['proposal']}"))
-    for name in ("proposal", "incident", "plan_digest", "diagnosis_digest", "urls"):
+    for name in ("proposal", "incident", "plan_digest", "urls"):
         assert seen[name] == made[name]
     assert (seen["state"], seen["final"], seen["round"]) == ("submitted", False, 0)
     assert seen["transitions"] == seen["reasons"] == seen["refusals"] == seen["steps"] == []

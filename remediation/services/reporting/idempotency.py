@@ -30,7 +30,11 @@ class Answer:
 
 
 def once(
-    *, actor: AgentActor, key: str, fingerprint: str, work: Callable[[], Answer]
+    *,
+    actor: AgentActor,
+    key: str,
+    fingerprint: str,
+    work: Callable[[], Answer],
 ) -> tuple[Answer, bool]:
     """Do the work in a transaction and return its answer, or return the stored answer.
 
@@ -41,11 +45,9 @@ def once(
     """
     with transaction.atomic():
         _lock(actor.agent_id, key)
-        kept = IdempotencyRecord.objects.filter(agent_id=actor.agent_id, key=key).first()
+        kept = replay(actor=actor, key=key, fingerprint=fingerprint)
         if kept is not None:
-            if kept.request_hash != fingerprint:
-                raise IdempotencyKeyReused()
-            return Answer(kept.status, kept.answer["body"], kept.answer["location"]), True
+            return kept, True
         answer = work()
         IdempotencyRecord.objects.create(
             agent_id=actor.agent_id,
@@ -55,6 +57,19 @@ def once(
             answer={"body": answer.body, "location": answer.location},
         )
         return answer, False
+
+
+def replay(*, actor: AgentActor, key: str, fingerprint: str) -> Answer | None:
+    """Return the stored answer, or None. Raises IdempotencyKeyReused, as `once` does.
+
+    Asked also before the transaction, so that a repeated request does no work at all.
+    """
+    kept = IdempotencyRecord.objects.filter(agent_id=actor.agent_id, key=key).first()
+    if kept is None:
+        return None
+    if kept.request_hash != fingerprint:
+        raise IdempotencyKeyReused()
+    return Answer(kept.status, kept.answer["body"], kept.answer["location"])
 
 
 def lock_number(agent_id: UUID, key: str) -> int:

@@ -13,7 +13,6 @@ from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.report import Alternative, Report
 from remediation.domain.secrets import masking
-from remediation.domain.states import IncidentState
 from remediation.models import (
     Choice,
     Diagnosis,
@@ -24,7 +23,8 @@ from remediation.models import (
     Proposal,
 )
 from remediation.services.actors import AgentActor
-from remediation.services.reporting import propose, secrets
+from remediation.services.reporting import own_words, propose, secrets
+from remediation.services.reporting.prepare import Prepared, prepare, same_incident, state_of
 
 
 @dataclass(frozen=True)
@@ -38,29 +38,37 @@ class Submitted:
     incident_id: UUID
     proposal_id: UUID | None
     diagnosis_version: int
-    diagnosis_digest: str
     incident_is_new: bool
-    evidence_new: int
-    secrets_found: int
+    told: own_words.Told
     alternatives: tuple[UUID, ...] = ()
 
 
-def report(report: Report, *, actor: AgentActor) -> Submitted:
+class Outdated(Exception):
+    """Somebody added evidence to the incident, or ended it, after the report was prepared."""
+
+
+def report(
+    report: Report, *, actor: AgentActor, prepared: Prepared | None = None, last: bool = True
+) -> Submitted:
     """Record a report in the caller's transaction; add to the incident if it is already open.
 
     Secrets that its texts quote are masked before anything is stored, since only the bytes of
-    artefacts can be erased later (A61). Raises AgentDisabled when the agent is disabled or its
-    token is revoked meanwhile.
+    artefacts can be erased later (A61). Give what `prepare` made before the transaction; if it is
+    outdated, it is made again here under the lock, or, unless this is the ``last`` trial, raises
+    Outdated. Raises AgentDisabled when the agent is disabled or its token is revoked meanwhile.
     """
-    exempt = secrets.exempt(masking.targets_of(report))
-    searched = masking.searched(report, exempt)
     _serialise(report)
-    incident = _same_incident(report, searched.external_id, actor)
-    known = secrets.known_values(incident) - exempt if incident else frozenset[str]()
-    masked = masking.mask_report(searched, known)
+    prepared = prepared or prepare(report, actor.agent_id)
+    incident = same_incident(report, prepared.external_id, actor.agent_id)
+    if state_of(incident) != prepared.seen:
+        if not last:
+            raise Outdated
+        prepared = prepare(report, actor.agent_id)
+    masked = prepared.masked
     report = masked.report
     is_new = incident is None
     incident = incident or _open_incident(report, actor)
+    told = own_words.told(incident, prepared.own, actor.agent_id)
     entry = log.append(
         action=Event.AGENT_REPORT_SUBMITTED,
         actor=actor.ref,
@@ -72,22 +80,13 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
         },
     )
     IncidentReport.objects.create(incident=incident, agent_id=actor.agent_id, entry=entry.id)
-    added = _add_evidence(incident, masked, actor, entry.id)
+    _add_evidence(incident, masked, actor, entry.id)
     diagnosis = _add_diagnosis(incident, report, actor, entry.id)
     proposal_id = None
     if report.plan is not None:
         proposal_id = _propose(incident, diagnosis, report, actor)
     offered = _offer(incident, diagnosis, report.alternatives, actor, entry.id)
-    return Submitted(
-        incident.pk,
-        proposal_id,
-        diagnosis.version,
-        report.diagnosis.digest,
-        is_new,
-        added,
-        sum(len(found.secrets) for found in masked.found.values()),
-        offered,
-    )
+    return Submitted(incident.pk, proposal_id, diagnosis.version, is_new, told, offered)
 
 
 def _serialise(report: Report) -> None:
@@ -95,21 +94,6 @@ def _serialise(report: Report) -> None:
     key = f"incident:{report.incident.kind}:{report.incident.identity.locator}"
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
-
-
-def _same_incident(report: Report, external_id: str, actor: AgentActor) -> Incident | None:
-    reported = report.incident
-    # Never moved, or open again.
-    alive = Incident.objects.filter(listed__state=IncidentState.OPEN)
-    if external_id:
-        found = alive.filter(agent_id=actor.agent_id, external_id=external_id).first()
-        if found is not None:
-            return found
-    return (
-        alive.filter(kind=reported.kind, locator=reported.identity.locator)
-        .order_by("recorded_at")
-        .first()
-    )
 
 
 def _open_incident(report: Report, actor: AgentActor) -> Incident:
@@ -138,7 +122,9 @@ def _open_incident(report: Report, actor: AgentActor) -> Incident:
     )
 
 
-def _add_evidence(incident: Incident, masked: masking.Masked, actor: AgentActor, entry: int) -> int:
+def _add_evidence(
+    incident: Incident, masked: masking.Masked, actor: AgentActor, entry: int
+) -> None:
     artefacts = masked.report.evidence
     had = set(incident.evidence.values_list("sha256", flat=True))
     new = [artefact for artefact in artefacts if artefact.sha256 not in had]
@@ -158,7 +144,6 @@ def _add_evidence(incident: Incident, masked: masking.Masked, actor: AgentActor,
             entry=entry,
         )
         secrets.record(row, masked.found[artefact.sha256])
-    return len(new)
 
 
 def _add_diagnosis(incident: Incident, report: Report, actor: AgentActor, entry: int) -> Diagnosis:
