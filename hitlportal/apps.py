@@ -12,7 +12,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         # Registers the deployment checks, and makes this project's Celery app the current one, so
         # that services can send messages without importing this package.
-        from hitlportal import celery, deploy_checks, target_checks  # noqa: F401
+        from hitlportal import celery, deploy_checks, process_checks, target_checks  # noqa: F401
 
 
 class PortalAdminConfig(AdminConfig):

@@ -21,6 +21,13 @@ from tests.packaging.site import ORIGIN, Site, until
 POSTGRES = 15  # Debian 12
 UNITS = ("web", "worker", "sweeper", "reader", "sequencer", "beat")
 CHECKED = ("web", "worker", "sequencer", "owner")
+# Which processes each account of a host asks about.
+HEALTH = {
+    "web": ("web",),
+    "worker": ("worker", "sweeper", "reader"),
+    "sequencer": ("sequencer",),
+    "beat": ("beat",),
+}
 SWEPT = "Task remediation.sweep"
 
 
@@ -44,14 +51,18 @@ def site(installed: Path) -> Iterator[Site]:
 def test_what_the_pages_say_installs_survives_each_server_and_restores(site: Site) -> None:
     in_order(site)
     site.start(*UNITS)
+    for process, units in HEALTH.items():
+        until(lambda: _healthy(site, process, *units), "a sign of life of each process")  # noqa: B023
     _loses_the_broker(site)
     _loses_the_database(site)
     dump = _backs_up(site)
-    site.run("web", "person", "add", "after-the-backup", "--group", "security")
-    head = site.var / "sequencer" / "head"
-    size = _size(head)
-    until(lambda: _size(head) > size, "the new account to be signed")
+    _adds(site, "after-the-backup")
     _restores(site, dump)
+
+
+def _healthy(site: Site, process: str, *units: str) -> bool:
+    where = ("--url", f"http://127.0.0.1:{site.web_port}/readyz")
+    return site.try_to(process, "health", *units, *where).returncode == 0
 
 
 def in_order(site: Site) -> None:
@@ -79,7 +90,7 @@ def _loses_the_database(site: Site) -> None:
 
 
 def _backs_up(site: Site) -> Path:
-    site.run("web", "person", "add", "before-the-backup", "--group", "security")
+    _adds(site, "before-the-backup")
     dump = site.directory / "backup"
     _postgres(site, "pg_dump", site.database, "--format", "custom", "--file", str(dump))
     return dump
@@ -118,13 +129,19 @@ def _goes_on_under_a_new_name(site: Site) -> None:
     site.start(*UNITS)
     until(head.exists, "a head under the new name")
     assert head.read_text().startswith(f"{ORIGIN}-2\n")
-    size = _size(head)
-    site.run("web", "person", "add", "after-the-restore", "--group", "security")
-    until(lambda: _size(head) > size, "work to go on under the new name")
+    _adds(site, "after-the-restore")  # work goes on under the new name
     assert "HOLDS" in site.run("worker", "audit_verify")
     lost = site.try_to("worker", "audit_verify", "--seen", str(seen))
     assert lost.returncode == 1 and "DOES NOT HOLD" in lost.stderr  # the loss is said for good
     in_order(site)
+
+
+def _adds(site: Site, name: str) -> None:
+    """Add an account, and wait until the log's head covers it."""
+    head = site.var / "sequencer" / "head"
+    size = _size(head)  # read before: the command may take longer than the sequencer
+    site.run("web", "person", "add", name, "--group", "security")
+    until(lambda: _size(head) > size, f"{name} to be signed")
 
 
 def _size(head: Path) -> int:
