@@ -12,7 +12,13 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         # Registers the deployment checks, and makes this project's Celery app the current one, so
         # that services can send messages without importing this package.
-        from hitlportal import celery, deploy_checks, doors, target_checks  # noqa: F401
+        from hitlportal import (  # noqa: F401
+            celery,
+            deploy_checks,
+            doors,
+            process_checks,
+            target_checks,
+        )
 
 
 class PortalAdminConfig(AdminConfig):

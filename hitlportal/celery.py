@@ -15,7 +15,7 @@ from celery import Celery
 from celery.signals import celeryd_init, task_prerun, worker_process_init
 from kombu import Exchange, Queue
 
-from hitlportal import env
+from hitlportal import env, heartbeat
 
 # Beat only sends; it has no settings, no database login and no task code.
 IS_BEAT = os.environ.get("HITL_PROCESS") == "beat"
@@ -101,6 +101,9 @@ app.conf.update(
     # the work itself.
     CELERY_DB_REUSE_MAX=sys.maxsize,
 )
+
+
+heartbeat.connect(app, is_beat=IS_BEAT)
 
 
 @app.on_configure.connect

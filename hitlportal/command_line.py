@@ -86,6 +86,13 @@ def _audit_key(arguments: list[str]) -> int:
     return keys.main(arguments)
 
 
+def _health(arguments: list[str]) -> int:
+    # A probe asks often, and while database and broker are away: no settings, no Django.
+    from hitlportal import health
+
+    return health.main(arguments)
+
+
 def _demo(arguments: list[str]) -> int:
     # The demo supervisor runs before any server or setting exists.
     from hitlportal.demo.__main__ import main as demo
@@ -96,5 +103,6 @@ def _demo(arguments: list[str]) -> int:
 OUTSIDE_DJANGO: dict[str, Callable[[list[str]], int]] = {
     "verify_evidence": _verify_evidence,
     "audit_witness": _audit_witness,
+    "health": _health,
     "demo": _demo,
 }

@@ -274,6 +274,9 @@ AUDIT_KEY_NEXT = env.text("HITL_AUDIT_KEY_NEXT")
 # Addresses that are notified when the daily verification finds the log broken.
 AUDIT_ALARM_TO = env.words("HITL_AUDIT_ALARM_TO")
 
+# Called in each turn of the sequencer: its sign of life.
+AUDIT_ALIVE = "hitlportal.heartbeat.in_turn"
+
 # -- agents' API -----------------------------------------------------------------------------------
 REPORT_MAX_BYTES = 8 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = REPORT_MAX_BYTES + 65_536

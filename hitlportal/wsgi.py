@@ -6,5 +6,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from hitlportal.probes import Probes
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitlportal.settings")
-application = get_wsgi_application()
+application = Probes(get_wsgi_application())

@@ -20,6 +20,7 @@ from django.core.management import (
 )
 from django.urls import resolve
 
+from hitlportal import health
 from remediation.management.operator import OperatorCommand
 from tests.docs.pages import ROOT, Command, commands, pages
 
@@ -33,7 +34,7 @@ PLACEHOLDERS = {
 }
 # Django's commands that this project only makes refuse.
 REFUSING = {"createsuperuser", "changepassword"}
-WITHOUT_SETTINGS = {"verify_evidence", "audit_witness", "demo"}
+WITHOUT_SETTINGS = {"verify_evidence", "audit_witness", "demo", "health"}
 
 # How `make TARGET` is proven: by .ci/run, or by a test.
 MAKE = {
@@ -74,6 +75,7 @@ RUN_BY = {
     "audit_erase": "tests/audit/test_signing.py",
     "evidence_erase": "tests/services/reporting/test_erase_secrets.py",
     "database_manifest": "hitlportal/development/manifest.py",
+    "health": "tests/packaging/test_operations.py",
     "demo": "tests/demo/test_demo_command.py",
 }
 # Commands that cannot run here, by their first words, and why.
@@ -113,6 +115,8 @@ def manage(words: Sequence[str]) -> str:
                 from hitlportal.demo import __main__ as demo
 
                 demo._parser().parse_args(arguments)
+            elif name == "health":
+                health._parser().parse_args(arguments)
             elif name in get_commands():
                 application = get_commands()[name]
                 command = load_command_class(application, name)

@@ -21,6 +21,13 @@ from tests.packaging.site import ORIGIN, Site, until
 POSTGRES = 15  # Debian 12
 UNITS = ("web", "worker", "sweeper", "reader", "sequencer", "beat")
 CHECKED = ("web", "worker", "sequencer", "owner")
+# Which processes each account of a host asks about.
+HEALTH = {
+    "web": ("web",),
+    "worker": ("worker", "sweeper", "reader"),
+    "sequencer": ("sequencer",),
+    "beat": ("beat",),
+}
 SWEPT = "Task remediation.sweep"
 
 
@@ -44,11 +51,18 @@ def site(installed: Path) -> Iterator[Site]:
 def test_what_the_pages_say_installs_survives_each_server_and_restores(site: Site) -> None:
     in_order(site)
     site.start(*UNITS)
+    for process, units in HEALTH.items():
+        until(lambda: _healthy(site, process, *units), "a sign of life of each process")  # noqa: B023
     _loses_the_broker(site)
     _loses_the_database(site)
     known, dump = _backs_up(site)
     _adds(site, "after-the-backup")
     _restores(site, known, dump)
+
+
+def _healthy(site: Site, process: str, *units: str) -> bool:
+    where = ("--url", f"http://127.0.0.1:{site.web_port}/readyz")
+    return site.try_to(process, "health", *units, *where).returncode == 0
 
 
 def in_order(site: Site) -> None:

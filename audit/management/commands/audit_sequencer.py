@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.module_loading import import_string
 
 from audit import serving, signing
 from audit.sequencer import Sequencer
@@ -35,11 +36,17 @@ class Command(BaseCommand):
             raise CommandError("set HITL_AUDIT_HEAD_FILE to the file for the last signed head")
         make = _maker()
         ended: list[int] = []
+        alive = import_string(settings.AUDIT_ALIVE)
+
+        def stopped() -> bool:
+            alive()
+            return bool(ended)
+
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda got, _: ended.append(got))
         while not ended:
             try:
-                serving.serve(make, lambda: bool(ended))
+                serving.serve(make, stopped)
             except (signing.KeyUnavailable, psycopg.Error, OSError) as error:
                 # The database or the key service is unavailable: unsigned entries are signed later.
                 logger.error("restarting after an error: %s: %s", type(error).__name__, error)
