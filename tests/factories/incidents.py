@@ -54,9 +54,14 @@ def incident(agent: m.Agent, locator: str, *, title: str = "Key misused") -> m.I
 
 
 def evidence(
-    incident: m.Incident, content: bytes, *, attacker_writable: bool = False
+    incident: m.Incident,
+    content: bytes,
+    *,
+    attacker_writable: bool = False,
+    agent: m.Agent | None = None,
 ) -> m.Evidence:
     digest = sha256(content).hexdigest()
+    agent = agent or incident.agent
     with acting(WEB):
         m.EvidenceBlob.objects.bulk_create(
             [m.EvidenceBlob(sha256=digest, content=content)], ignore_conflicts=True
@@ -69,10 +74,8 @@ def evidence(
             media_type="application/json",
             collected_at=datetime.now(UTC),
             attacker_writable=attacker_writable,
-            agent=incident.agent,
-            entry=entry(
-                Event.AGENT_REPORT_SUBMITTED, incident.agent.actor, f"incident:{incident.pk}"
-            ),
+            agent=agent,
+            entry=entry(Event.AGENT_REPORT_SUBMITTED, agent.actor, f"incident:{incident.pk}"),
         )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from remediation.domain.checks.budget import MOST, OutOfBudget
 from remediation.domain.checks.claims import claim_not_in_evidence
 from remediation.domain.checks.denied import denied_told_as_done
 from remediation.domain.checks.finding import (
@@ -116,10 +117,32 @@ CHECKS: Mapping[str, Callable[[CheckInput], Result]] = {
 }
 
 
-def run(given: CheckInput) -> tuple[Check, ...]:
-    """Run every check, in the order of CHECKS. Raises nothing for what an agent can send."""
-    return tuple(
-        Check(name, outcome, reason)
-        for name, check in CHECKS.items()
-        for outcome, reason in (check(given),)
-    )
+def run(given: CheckInput, *, budget: int = MOST) -> tuple[Check, ...]:
+    """Run every check, in the order of CHECKS. Raises nothing for what an agent can send.
+
+    Each check may do `budget` units of work; a check that needs more fails by that name.
+    """
+    return tuple(_one(name, check, given, budget) for name, check in CHECKS.items())
+
+
+def _one(name: str, check: Callable[[CheckInput], Result], given: CheckInput, budget: int) -> Check:
+    """Run one check. It never passes for what was not looked at (docs/attacks.md A83)."""
+    given.budget.begin(budget)
+    try:
+        given.budget.spend()
+        outcome, reason = check(given)
+    except OutOfBudget:
+        return Check(name, Outcome.FAIL, f"{_NOT_TO_THE_END}: it would take too much work")
+    if outcome is Outcome.PASS and given.budget.looked and given.unread:
+        number = len(given.unread)
+        what = "1 artefact was" if number == 1 else f"{number} artefacts were"
+        cited = given.unread & given.cited
+        return Check(
+            name,
+            Outcome.FAIL if cited else Outcome.WARN,
+            f"{_NOT_TO_THE_END}: {what} too much to read, {len(cited)} of them cited",
+        )
+    return Check(name, outcome, reason)
+
+
+_NOT_TO_THE_END = "not checked to the end"

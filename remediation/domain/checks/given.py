@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from audit.tlog.canonical import Json
+from remediation.domain.checks.budget import EVENT, Budget
 from remediation.domain.citations import Unreadable, read_artefact
 from remediation.domain.formats.body import strings_in
 from remediation.domain.formats.record import Event, Records
@@ -54,6 +55,8 @@ class CheckInput:
     for a target that could not be observed. `protected`: why a locator is protected. `prechecks`:
     why a step's executor would refuse it now. `title` and `rationale`: the agent's texts outside
     plan and diagnosis. `assessed_at`: the database's time, or None to skip checks of times.
+    `unread`: artefacts that were too many to read. `budget`: the work of the check that runs;
+    what returns evidence counts it, and remembers that the check looked at evidence.
     """
 
     plan: Plan
@@ -73,6 +76,13 @@ class CheckInput:
     prechecks: Mapping[int, str] = field(default_factory=dict)
     detected_at: datetime | None = None
     assessed_at: datetime | None = None
+    unread: frozenset[str] = frozenset()
+    budget: Budget = field(default_factory=Budget, compare=False, repr=False)
+
+    def look(self, units: int = 1) -> None:
+        """Count a look at evidence. Raises OutOfBudget."""
+        self.budget.looked = True
+        self.budget.spend(units)
 
     @cached_property
     def masked(self) -> Mapping[str, bytes]:
@@ -81,12 +91,18 @@ class CheckInput:
         The reason of a check must not quote a secret (A61).
         """
         return {
-            sha256: masked(content, self.found[sha256]) for sha256, content in self.evidence.items()
+            sha256: masked(content, self._found[sha256])
+            for sha256, content in self.evidence.items()
         }
 
-    @cached_property
+    @property
     def found(self) -> Mapping[str, Found]:
-        """Return the secrets in each artefact, cached because the search takes time."""
+        """Return the secrets in each artefact."""
+        self.look()
+        return self._found
+
+    @cached_property
+    def _found(self) -> Mapping[str, Found]:
         known = Known(self.secrets)
         return {
             sha256: with_known(content, self._looked[sha256].found, known)
@@ -109,9 +125,14 @@ class CheckInput:
         """Return the secrets of all artefacts that are masked in the agent's texts."""
         return frozenset().union(*(quotable(one, self.exempt) for one in self._looked.values()))
 
-    @cached_property
+    @property
     def documents(self) -> Mapping[str, Json | Unreadable]:
         """Return each artefact of the incident as JSON, or why it cannot be parsed."""
+        self.look()
+        return self._documents
+
+    @cached_property
+    def _documents(self) -> Mapping[str, Json | Unreadable]:
         return {sha256: read_artefact(content) for sha256, content in self.masked.items()}
 
     @cached_property
@@ -126,27 +147,63 @@ class CheckInput:
         """Return the records of each artefact; none for an artefact that cannot be parsed."""
         return {
             sha256: Records.of(sha256, document)
-            for sha256, document in self.documents.items()
+            for sha256, document in self._documents.items()
             if not isinstance(document, Unreadable)
         }
 
-    @cached_property
+    @property
     def events(self) -> tuple[Event, ...]:
-        """Return every record of the evidence, cited or not."""
+        """Return every record of the evidence, cited or not; counts a loop over them."""
+        self.look(EVENT * len(self._events) + 1)
+        return self._events
+
+    @cached_property
+    def _events(self) -> tuple[Event, ...]:
         return tuple(event for records in self.records.values() for event in records.found.values())
 
     @cached_property
+    def by_key(self) -> Mapping[str, tuple[Event, ...]]:
+        """Return the records by the access key that they name."""
+        found: dict[str, list[Event]] = {}
+        for event in self._events:
+            found.setdefault(event.key, []).append(event)
+        return {key: tuple(events) for key, events in found.items()}
+
+    def of_key(self, key: str) -> tuple[Event, ...]:
+        """Return the records of an access key; counts a loop over them."""
+        found = self.by_key.get(key, ())
+        self.look(EVENT * len(found) + 1)
+        return found
+
+    @property
     def texts(self) -> Mapping[str, str]:
-        """Return the values of each artefact, one per line; the text itself if it is not JSON."""
+        """Return the values of each artefact, one per line; the text itself if it is not JSON.
+
+        A check that searches them counts that by itself, by their length.
+        """
+        self.look()
+        return self._texts
+
+    @cached_property
+    def _texts(self) -> Mapping[str, str]:
         return {
             sha256: self.masked[sha256].decode(errors="replace")
             if isinstance(document, Unreadable)
             else "\n".join(text for _, text in strings_in(document))
-            for sha256, document in self.documents.items()
+            for sha256, document in self._documents.items()
         }
 
     def cited_events(self, claim: Claim) -> tuple[Event, ...]:
-        """Return the records that a claim cites, each once, in the order of the citations."""
+        """Return the records that a claim of the diagnosis cites, each once, in their order."""
+        self.look(len(claim.citations) + 1)
+        return self._cited_events[id(claim)]
+
+    @cached_property
+    def _cited_events(self) -> dict[int, tuple[Event, ...]]:
+        # The diagnosis keeps its claims, so no other claim gets the id of one of them.
+        return {id(claim): self._cited_by(claim) for claim in self.diagnosis.claims}
+
+    def _cited_by(self, claim: Claim) -> tuple[Event, ...]:
         found = (
             self.records[citation.evidence].at(citation.pointer)
             for citation in claim.citations
@@ -154,11 +211,16 @@ class CheckInput:
         )
         return tuple(dict.fromkeys(event for event in found if event is not None))
 
-    @cached_property
+    @property
     def all_cited(self) -> tuple[Event, ...]:
-        """Return the records that any claim cites, each once."""
+        """Return the records that any claim cites, each once; counts a loop over them."""
+        self.look(EVENT * len(self._all_cited) + 1)
+        return self._all_cited
+
+    @cached_property
+    def _all_cited(self) -> tuple[Event, ...]:
         return tuple(
             dict.fromkeys(
-                event for claim in self.diagnosis.claims for event in self.cited_events(claim)
+                event for claim in self.diagnosis.claims for event in self._cited_events[id(claim)]
             )
         )

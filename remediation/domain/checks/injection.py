@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
+from remediation.domain.checks.budget import FIND, SLOW
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.phrases import AGENT, ANYWHERE, HINTS, MARKERS, WORDED
@@ -32,7 +33,8 @@ def addresses_the_reader(given: CheckInput) -> Result:
     In evidence such words come from an intruder and may have misled the agent. In the agent's
     texts they ask for a decision that the agent may not make.
     """
-    looking = _Looking()
+    looking = _Looking(given)
+    given.look()
     evidence = [found for sha256 in given.evidence for found in looking.at(given, sha256)]
     quotes = {phrase for _, phrase in evidence}
     found = [
@@ -41,7 +43,7 @@ def addresses_the_reader(given: CheckInput) -> Result:
     found += [
         f"{where} of the agent speaks to the reviewer: {quoted(phrase)}"
         for where, text in dict.fromkeys(agent_texts(given))
-        if (phrase := _phrase(text, (*ANYWHERE, *AGENT))) and phrase not in quotes
+        if (phrase := _spoken_by(given, text)) and phrase not in quotes
     ]
     passed = "Neither the agent nor the evidence speaks to the reader."
     return verdict(found, passed, warned=looking.left_out())
@@ -50,7 +52,8 @@ def addresses_the_reader(given: CheckInput) -> Result:
 class _Looking:
     """Search each text of the evidence once, up to `MOST_CHARACTERS` in total."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: CheckInput) -> None:
+        self._budget = given.budget
         self._seen: set[str] = set()
         self._left = MOST_CHARACTERS
         self._skipped = 0
@@ -69,18 +72,26 @@ class _Looking:
         if text in self._seen:
             return ""
         self._seen.add(text)
+        self._budget.spend(len(text) // FIND + 1)
         if not _may_speak(text):
             return ""
         if len(text) > self._left:
             self._skipped += len(text)
             return ""
         self._left -= len(text)
+        self._budget.spend(len(text) // SLOW)
         return _phrase(text, ANYWHERE)
 
     def left_out(self) -> list[str]:
         if not self._skipped:
             return []
         return [f"{self._skipped:,} characters of the evidence were too many to look through"]
+
+
+def _spoken_by(given: CheckInput, text: str) -> str:
+    """Return the agent's words that address the reader, or ""."""
+    given.budget.spend(len(text) // SLOW + 1)
+    return _phrase(text, (*ANYWHERE, *AGENT))
 
 
 def _all_texts(document: object) -> Iterator[tuple[str, str]]:

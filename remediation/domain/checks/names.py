@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from remediation.domain.catalogue import TARGETS
 from remediation.domain.catalogue.locators import fields_of, is_plain
+from remediation.domain.checks.budget import FIND, SPLIT
 from remediation.domain.checks.finding import Result, listed, quoted, shown, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.skeleton import look_alike, skeleton, stands_in, twin
@@ -29,10 +30,13 @@ def look_alike_names(given: CheckInput) -> Result:
     cited = "\n".join(event.text for event in given.all_cited)
     everything = "\n".join(given.texts[sha256] for sha256 in given.cited if sha256 in given.texts)
     text = cited or everything
+    given.look((len(cited) + len(everything)) // FIND)
     failed, warned, beside = [], [], []
     for target in given.plan.targets:
+        given.budget.spend(SPLIT * len(given.neighbours))
         near, spec = _neighbours(given, target), TARGETS[target.kind]
         for field, value in _names(target):
+            given.look(len(text) // FIND)
             if stands_in(value, text):
                 twins = [name for name in near.get(field, []) if twin(name, value)]
                 beside += [shown(name) for name in near.get(field, []) if name not in twins]
@@ -41,6 +45,7 @@ def look_alike_names(given: CheckInput) -> Result:
                         f"{shown(value)} looks exactly like {_listed(twins)} of the inventory"
                     )
                 continue
+            given.look((len(text) + len(everything)) // SPLIT)
             if field != spec.distinguishing and stands_in(target.distinguishing, text):
                 found = _similar(value, "\n".join(_people(given.all_cited)))
             else:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from remediation.domain.catalogue import TARGETS
+from remediation.domain.checks.budget import FIND
 from remediation.domain.checks.finding import Result, verdict
 from remediation.domain.checks.given import CheckInput
+from remediation.domain.formats.record import Event
 from remediation.domain.plan import Target
 
 # us-east-1, ap-southeast-2, us-gov-west-1, and invented ones of data sets (ap-central-2r).
@@ -29,7 +31,7 @@ def _accounts(given: CheckInput) -> Iterator[str]:
     """Yield targets whose cited records are all of another account."""
     for target in given.plan.targets:
         wanted = target.fields.get(TARGETS[target.kind].account)
-        accounts = {event.account for event in given.all_cited if _is_about(event.text, target)}
+        accounts = {event.account for event in given.all_cited if _is_about(given, event, target)}
         accounts.discard("")
         if wanted and accounts and wanted not in accounts:
             yield (
@@ -38,23 +40,28 @@ def _accounts(given: CheckInput) -> Iterator[str]:
             )
 
 
-def _is_about(text: str, target: Target) -> bool:
-    return target.distinguishing in text
+def _is_about(given: CheckInput, event: Event, target: Target) -> bool:
+    given.look(len(event.text) // FIND)
+    return target.distinguishing in event.text
 
 
 def _regions(given: CheckInput) -> Iterator[str]:
     for number, claim in enumerate(given.diagnosis.claims, 1):
         told = dict.fromkeys(_REGION.findall(claim.text))
         cited = given.cited_events(claim)
-        said = "\n".join(event.text for event in cited)
         for region in told:
-            # The name of a zone starts with its region: eu-central-1a.
-            if cited and region not in said and region.rstrip("abcdefgh") not in said:
+            if cited and not any(_said(given, region, event) for event in cited):
                 regions = sorted({event.region for event in cited} - {""})
                 yield (
                     f"claim {number} speaks of {region}, the records that it cites are of "
                     f"{', '.join(regions) or 'no region'}"
                 )
+
+
+def _said(given: CheckInput, region: str, event: Event) -> bool:
+    """Return whether a record names the region or a zone of it, as eu-central-1a."""
+    given.look(len(event.text) // FIND + 1)
+    return region.rstrip("abcdefgh") in event.text
 
 
 def _times(given: CheckInput) -> Iterator[str]:

@@ -47,8 +47,9 @@ def _left(given: CheckInput, target: Target, one: LivesOn) -> Iterator[str]:
 
 
 def _opens(event: Event, target: Target, one: LivesOn) -> bool:
-    who = (event.actor, event.key, event.user)
-    return event.name in one.opened_by and not event.error and target.distinguishing in who
+    if event.name not in one.opened_by or event.error:
+        return False
+    return target.distinguishing in (event.actor, event.key, event.user)
 
 
 def _number(seen: Observation, field: str) -> int | None:

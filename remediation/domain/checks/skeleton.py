@@ -94,6 +94,8 @@ def stands_in(value: str, text: str) -> bool:
     A value without a letter or digit stands in nearly every text; it must be a line of its own,
     as values of JSON are here.
     """
+    if value not in text:  # much faster than a pattern
+        return False
     if not re.search(r"\w", value):
         return re.search(rf"^{re.escape(value)}$", text, re.MULTILINE) is not None
     return re.search(rf"(?<![\w$-]){re.escape(value)}(?![\w$-])", text) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from remediation.domain.checks.budget import FIND
 from remediation.domain.checks.finding import Outcome, Result, shown, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.skeleton import stands_in
@@ -27,7 +28,7 @@ def evidence_names_other_identity(given: CheckInput) -> Result:
     found += [
         f"no cited evidence names {shown(target.distinguishing)} of {locator}"
         for locator, target in targets.items()
-        if not any(stands_in(target.distinguishing, text) for text in texts)
+        if not any(_stands_in(given, target.distinguishing, text) for text in texts)
     ]
     return verdict(found, "Incident, diagnosis and cited evidence name the plan's targets.")
 
@@ -38,6 +39,7 @@ def citation_value_not_found(given: CheckInput) -> Result:
     stored = Stored(given.evidence.get, lambda: given.secrets)
     found = []
     for number, citation in citations(given.diagnosis):
+        given.look(len(citation.pointer))
         problem = problem_of(given.documents.get(citation.evidence, missing), citation)
         if problem and not stored.holds(citation):
             found.append(f"claim {number}, {citation.pointer or 'whole artefact'}: {problem}")
@@ -48,6 +50,7 @@ def claim_without_citation(given: CheckInput) -> Result:
     """Check that there are claims and that each cites evidence."""
     if not given.diagnosis.claims:
         return Outcome.FAIL, "The diagnosis makes no claim."
+    given.budget.spend(len(given.diagnosis.claims))
     found = [
         f"claim {number} cites nothing"
         for number, claim in enumerate(given.diagnosis.claims, 1)
@@ -61,6 +64,11 @@ def citations(diagnosis: Diagnosis) -> Iterator[tuple[int, Citation]]:
     for number, claim in enumerate(diagnosis.claims, 1):
         for citation in claim.citations:
             yield number, citation
+
+
+def _stands_in(given: CheckInput, name: str, text: str) -> bool:
+    given.look(len(text) // FIND + 1)
+    return stands_in(name, text)
 
 
 def _cited_texts(given: CheckInput) -> Iterator[str]:

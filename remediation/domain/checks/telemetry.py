@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
+from remediation.domain.checks.budget import FIND
 from remediation.domain.checks.finding import Result, listed, quoted, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.formats.record import Event
@@ -45,6 +47,7 @@ _RESTORES: Mapping[str, frozenset[str]] = {
     "PutEventSelectors": frozenset({"PutEventSelectors"}),
     "DisableAlarmActions": frozenset({"EnableAlarmActions"}),
 }
+_RESTORING = frozenset[str]().union(*_RESTORES.values())
 # PostgreSQL: a log or pgaudit setting is switched off.
 _LOG_OFF = re.compile(
     r"\b(?:log_\w+|logging_collector|pgaudit\.\w+)\s*(?:=|\bto\b)\s*"
@@ -60,9 +63,15 @@ def telemetry_switched_off(given: CheckInput) -> Result:
     Fail while it is off, because missing records then prove nothing. Warn if the evidence shows
     that it was restored.
     """
-    off = [event for event in given.events if not event.error and _switches_off(event)]
-    lasting = [event for event in off if not _restored(event, given.events)]
-    over = [event for event in off if event not in lasting]
+    off: list[Event] = []
+    on: list[Event] = []
+    for event in given.events:
+        if not event.error:
+            given.look(len(event.text) // FIND)
+            (off if _switches_off(event) else on).append(event)
+    latest = _restorations(on)
+    over = [event for event in off if _restored(event, latest)]
+    lasting = [event for event in off if not _restored(event, latest)]
     return verdict(
         [_off(lasting)] if lasting else [],
         "No log or detector was switched off in the evidence.",
@@ -91,18 +100,23 @@ def _asked(event: Event) -> str:
     return json.dumps(event.value("requestParameters"))
 
 
-def _restored(event: Event, events: tuple[Event, ...]) -> bool:
+def _restorations(on: list[Event]) -> dict[tuple[str, str], datetime]:
+    """Return when each call last restored something, by its name and what it restored."""
+    latest: dict[tuple[str, str], datetime] = {}
+    for event in on:
+        if event.name in _RESTORING and event.time is not None:
+            what = (event.name, _subject(event))
+            latest[what] = max(latest.get(what, event.time), event.time)
+    return latest
+
+
+def _restored(event: Event, latest: Mapping[tuple[str, str], datetime]) -> bool:
     """Return whether a later call restored the same thing (the first text of both requests)."""
-    return any(
-        later.name in _RESTORES.get(event.name, ())
-        and not later.error
-        and not _switches_off(later)
-        and event.time is not None
-        and later.time is not None
-        and later.time > event.time
-        and _subject(later) == _subject(event)
-        for later in events
-    )
+    if event.time is None:
+        return False
+    subject = _subject(event)
+    times = (latest.get((name, subject)) for name in _RESTORES.get(event.name, ()))
+    return any(time is not None and time > event.time for time in times)
 
 
 def _subject(event: Event) -> str:

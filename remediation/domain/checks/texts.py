@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from audit.tlog.canonical import Json
 from remediation.domain import inert
+from remediation.domain.checks.budget import SPLIT
 from remediation.domain.checks.finding import SHOWN, Result, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.story import citations
@@ -15,6 +16,7 @@ def hidden_characters(given: CheckInput) -> Result:
     """Check that the agent's texts contain no invisible or reordering characters (A01)."""
     found = []
     for where, text in agent_texts(given):
+        given.budget.spend(len(text) // SPLIT + 1)
         names = [
             f"{piece.text[1:-1]} {piece.unseen}" for piece in inert.pieces(text) if piece.unseen
         ]

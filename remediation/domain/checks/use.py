@@ -62,11 +62,11 @@ def _last_use(given: CheckInput, seen: Observation) -> datetime | None:
     return used.astimezone(UTC)
 
 
-def _of_target(given: CheckInput, step: Step) -> list[Event]:
-    return [event for event in given.events if event.key == step.target.distinguishing]
+def _of_target(given: CheckInput, step: Step) -> tuple[Event, ...]:
+    return given.of_key(step.target.distinguishing)
 
 
-def _shows_place(events: list[Event], service: str, region: str) -> bool:
+def _shows_place(events: tuple[Event, ...], service: str, region: str) -> bool:
     """Return whether the evidence has calls of the service in the region."""
     regions = {event.region for event in events if event.service == service}
     return bool(regions) and (service in _GLOBAL or region in regions or not region)

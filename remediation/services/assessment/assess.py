@@ -117,6 +117,7 @@ def find(proposal: Proposal, plan: Plan, seen: Seen) -> Findings:
             prechecks=prechecks(plan, seen.observations),
             detected_at=proposal.incident.detected_at,
             assessed_at=database_now(),
+            unread=evidence.unread,
         )
     )
     facts = policy.facts(plan, scope, found, seen.observations).at_least(

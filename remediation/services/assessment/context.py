@@ -38,41 +38,50 @@ from remediation.services.reporting.propose import ALIVE
 # A person reads these; a longer list helps nobody.
 MOST_PROPOSALS = 20
 MOST_NEIGHBOURS = 500
-# Reports may add to an incident without end; of artefacts that are not cited, read the newest.
+# Reports may add to an incident without end, and a diagnosis may cite all of it. What is cited is
+# read first, then the newest of the agent's others; the checks name what was left out.
+MOST_BYTES = 16 * 1024 * 1024
 MOST_OTHER_ARTEFACTS = 50
-MOST_OTHER_BYTES = 16 * 1024 * 1024
 # A look-alike is at most this much longer or shorter (domain.checks.skeleton).
 _LONGER = 2
 
 
 @dataclass(frozen=True)
 class Artefacts:
-    """Artefacts by SHA-256, and which of them an attacker could have written to."""
+    """Artefacts by SHA-256, which an attacker could have written to, and which were not read."""
 
     content: dict[str, bytes]
     attacker_writable: frozenset[str]
+    unread: frozenset[str] = frozenset()
 
 
 def artefacts(proposal: Proposal, diagnosis: Diagnosis) -> Artefacts:
-    """Return all artefacts that the diagnosis cites, and the newest of the incident's others.
+    """Return the artefacts that the diagnosis cites, and the newest others of its own agent.
 
-    Artefacts that were erased under law are missing.
+    What another agent put into the incident is read only if it is cited: otherwise it could slow
+    or spoil this proposal's checks (docs/attacks.md A84). Artefacts that were erased under law are
+    missing. Bytes that somebody else put there first count as theirs.
     """
+    cited = {c.evidence for claim in diagnosis.claims for c in claim.citations}
+    own = Q(agent__in={proposal.agent_id, proposal.diagnosis.agent_id})
     rows = list(
-        proposal.incident.evidence.order_by("-pk").values_list(
-            "sha256", "size", "attacker_writable"
-        )
+        proposal.incident.evidence.filter(own | Q(sha256__in=cited))
+        .order_by("-pk")
+        .values_list("sha256", "size", "attacker_writable")
     )
-    wanted = {c.evidence for claim in diagnosis.claims for c in claim.citations}
-    left, others = MOST_OTHER_BYTES, 0
-    for sha256, size, _ in rows:
-        if sha256 not in wanted and others < MOST_OTHER_ARTEFACTS and size <= left:
+    wanted, left, others = set(), MOST_BYTES, 0
+    for sha256, size, _ in sorted(rows, key=lambda row: row[0] not in cited):
+        other = sha256 not in cited
+        if size <= left and not (other and others >= MOST_OTHER_ARTEFACTS):
             wanted.add(sha256)
-            left, others = left - size, others + 1
+            left, others = left - size, others + other
     writable = frozenset(sha256 for sha256, _, writable in rows if writable)
-    mine = wanted & {row[0] for row in rows}
-    blobs = EvidenceBlob.objects.filter(sha256__in=mine)
-    return Artefacts({blob.sha256: bytes(blob.content) for blob in blobs}, writable)
+    blobs = EvidenceBlob.objects.filter(sha256__in=wanted)
+    return Artefacts(
+        {blob.sha256: bytes(blob.content) for blob in blobs},
+        writable,
+        unread=frozenset(row[0] for row in rows) - wanted,
+    )
 
 
 def neighbours(plan: Plan) -> tuple[Neighbour, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from audit.tlog.canonical import Json
+from audit.tlog.canonical import Json, encode
 from remediation import models as m
 from remediation.domain.catalogue.locators import escape, unescape
 from remediation.domain.checks import OpenProposal, Rejection
@@ -130,13 +131,46 @@ def test_cited_evidence_is_whole_and_the_rest_is_bounded(
     every = as_worker(lambda: context.artefacts(made, told))
     assert set(every.content.values()) == {factories.artefact("t"), *extra}
     assert every.attacker_writable == {sha256(b"three").hexdigest()}
+    assert not every.unread
 
     monkeypatch.setattr(context, "MOST_OTHER_ARTEFACTS", 1)
     some = as_worker(lambda: context.artefacts(made, told))
     assert set(some.content.values()) == {factories.artefact("t"), b"three"}
-    monkeypatch.setattr(context, "MOST_OTHER_BYTES", 0)
+    assert some.unread == {sha256(one).hexdigest() for one in (b"one", b"two")}
+    monkeypatch.setattr(context, "MOST_BYTES", len(factories.artefact("t")) + 2)
     few = as_worker(lambda: context.artefacts(made, told))
     assert set(few.content.values()) == {factories.artefact("t")}
+    assert len(few.unread) == 3
+
+
+def test_a84_cited_evidence_is_bounded_too_and_what_is_left_out_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = factories.proposal("t")
+    told = load_diagnosis(bytes(made.diagnosis.body), allow_test=True)
+    monkeypatch.setattr(context, "MOST_BYTES", 0)
+    none = as_worker(lambda: context.artefacts(made, told))
+    assert none.content == {}
+    assert none.unread == {sha256(factories.artefact("t")).hexdigest()}
+
+
+def test_a84_evidence_of_another_agent_is_read_only_if_it_is_cited() -> None:
+    made = factories.proposal("t")
+    other = factories.agent(factories.person().user)
+    for content in (b"foreign and not cited", b"foreign and cited"):
+        factories.evidence(made.incident, content, agent=other)
+    body = json.loads(bytes(made.diagnosis.body))
+    body["claims"][0]["citations"].append(
+        {"evidence": sha256(b"foreign and cited").hexdigest(), "pointer": "", "value": None}
+    )
+    told = load_diagnosis(encode(body), allow_test=True)
+    found = as_worker(lambda: context.artefacts(made, told))
+    assert set(found.content.values()) == {factories.artefact("t"), b"foreign and cited"}
+    assert not found.unread  # nobody can make it incomplete from outside
+
+    # The control: evidence of the agent itself is read without a citation.
+    factories.evidence(made.incident, b"own and not cited")
+    assert b"own and not cited" in as_worker(lambda: context.artefacts(made, told)).content.values()
 
 
 def test_evidence_of_another_incident_is_not_included() -> None:
