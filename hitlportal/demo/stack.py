@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from hitlportal import env, places
+from hitlportal import places
 from hitlportal.demo.consumers import Consumers
+from hitlportal.demo.door import Door, opened
 from hitlportal.demo.installation import Installation, inherited
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.auditlog import AuditLog
@@ -23,7 +24,7 @@ from hitlportal.demo.servers.cloud import Cloud
 from hitlportal.demo.servers.errors import ServerError, ServerFailed
 from hitlportal.demo.servers.issuer import Issuer
 from hitlportal.demo.servers.ledger import Ledger
-from hitlportal.demo.servers.ports import LOOPBACK, free_port, is_free
+from hitlportal.demo.servers.ports import LOOPBACK
 from hitlportal.demo.servers.process import Child
 from hitlportal.demo.servers.servers import Servers
 from hitlportal.demo.servers.store import FileStore
@@ -31,7 +32,6 @@ from hitlportal.demo.servers.workloads import Workloads
 from hitlportal.demo.settings import Settings, python
 from hitlportal.demo.story import CASE, PLACE, ROLE, ROTATED
 
-DEFAULT_PORT = 8000
 # Two runs at the same time; each process of the pool holds its own database connection.
 WORKER_PROCESSES = 2
 START_SECONDS = 60.0
@@ -63,6 +63,7 @@ class Stack:
         self.servers = Servers(directory)
         self.children: list[Running] = []
         self._say, self._busy = say, busy
+        self.door: Door | None = None
         self.port = 0
 
     @property
@@ -74,9 +75,10 @@ class Stack:
 
         Raises ServerError or InstallationFailed.
         """
+        self.door = opened(self.directory / "port")
+        self.port = self.door.port
         self._say("two PostgreSQL clusters (portal and target) and Valkey")
         self.servers.start()
-        self.port = chosen_port(self.directory / "port")
         self.installation = Installation(self.directory, self.servers, self.origin)
         self._say("the portal's logins, tables and grants")
         self.installation.install()
@@ -115,6 +117,8 @@ class Stack:
             running.child.stop(STOP_SECONDS)
         self.children.clear()
         self.servers.stop()
+        if self.door is not None:
+            self.door.close()
 
     def check(self) -> None:
         """Raise ChildEnded when a process has ended. The report job may end: the demo disables its
@@ -146,7 +150,8 @@ class Stack:
     def _start_processes(self) -> None:
         celery = ("-m", "celery", "-A", "hitlportal.celery")
         worker, beat = self.settings.worker(), self.settings.beat()
-        web = ("-m", "gunicorn", "hitlportal.wsgi", "--bind", f"{LOOPBACK}:{self.port}")
+        door = self._door()
+        web = ("-m", "gunicorn", "hitlportal.wsgi", *door.binds)
         # One process, as few people use a demo.
         shipped = ("--config", "python:hitlportal.gunicorn", "--workers", "1")
         work = (
@@ -163,7 +168,8 @@ class Stack:
         reads = ("worker", "--queues", "live", "--pool", "solo")
         self._spawn("witness", *self.log.witness())
         self._spawn("sequencer", sequencer, self.settings.sequencer())
-        self._spawn("web", python(*web, *shipped, "--log-level", "warning"), self.settings.web())
+        quiet = ("--log-level", "warning")
+        self._spawn("web", python(*web, *shipped, *quiet), self.settings.web(), door.descriptors)
         self._spawn("worker", python(*celery, *work, "-n", "work@%h", *QUIET), worker)
         self._spawn("sweeper", python(*celery, *sweep, "-n", "sweep@%h", *QUIET), worker)
         self._spawn("reader", python(*celery, *reads, "-n", "reader@%h", *QUIET), worker)
@@ -178,9 +184,16 @@ class Stack:
     def _job_address(self) -> Path:
         return private.write(self.directory / "report-job" / "dsn", self.ledger.dsn(ROLE))
 
-    def _spawn(self, name: str, argv: list[str], environment: dict[str, str]) -> Child:
+    def _door(self) -> Door:
+        if self.door is None:
+            raise RuntimeError("the door is opened before the first process starts")
+        return self.door
+
+    def _spawn(
+        self, name: str, argv: list[str], environment: dict[str, str], fds: Sequence[int] = ()
+    ) -> Child:
         log = self._log(name.replace(" ", "-"))
-        child = Child(argv, log=log, cwd=places.START, env=environment)
+        child = Child(argv, log=log, cwd=places.START, env=environment, pass_fds=fds)
         self._add(name, child)
         return child
 
@@ -207,28 +220,9 @@ class Stack:
             return True
 
         self.until("the web process to answer", answers, START_SECONDS)
-
-
-def chosen_port(path: Path) -> int:
-    """Return the web's port: HITL_DEMO_PORT, else the last one, else 8000 or a free one.
-
-    The port is kept because approvers' passkeys are bound to the origin, which includes it.
-    Raises ServerFailed when the port is taken.
-    """
-    configured = env.text("HITL_DEMO_PORT")
-    if configured:
-        port = int(configured)
-    elif path.exists():
-        port = int(path.read_text(encoding="ascii"))
-    else:
-        port = DEFAULT_PORT if is_free(DEFAULT_PORT) else free_port()
-    if not is_free(port):
-        raise ServerFailed(
-            f"port {port} is taken. The demo's passkeys are for http://localhost:{port}; free it,"
-            f" or set HITL_DEMO_PORT, or start anew with another HITL_DEMO_DIR"
-        )
-    path.write_text(str(port), encoding="ascii")
-    return port
+        # Tokens and passwords go to `origin` from here on.
+        (web,) = (running.child for running in self.children if running.name == "web")
+        self._door().prove(web.pid)
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -10,27 +10,29 @@ from pathlib import Path
 import pytest
 
 from hitlportal.demo import story
+from hitlportal.demo.door import Door, opened
 from hitlportal.demo.play import offline
 from hitlportal.demo.play.expectations import Checks
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.errors import ServerFailed
 from hitlportal.demo.servers.ports import LOOPBACK
 from hitlportal.demo.servers.process import Child
-from hitlportal.demo.stack import JOB, ChildEnded, Stack, chosen_port
+from hitlportal.demo.stack import JOB, ChildEnded, Stack
 from remediation.services.people.accounts import ADMINISTERING, APPROVER_ROLES, BUILT_IN
 
 
 def test_the_port_is_kept_from_one_start_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.socket() as kept:  # from other tests; a server could listen on it
-        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        kept.bind((LOOPBACK, 0))
-        told = kept.getsockname()[1]
-        monkeypatch.setenv("HITL_DEMO_PORT", str(told))
-        assert chosen_port(tmp_path / "port") == told
-        monkeypatch.delenv("HITL_DEMO_PORT")
-        assert chosen_port(tmp_path / "port") == told
+    first = Door(0)
+    told = first.port
+    first.close()
+    monkeypatch.setenv("HITL_DEMO_PORT", str(told))
+    for _ in range(2):  # the second time by the file
+        door = opened(tmp_path / "port")
+        assert door.port == told
+        door.close()
+        monkeypatch.delenv("HITL_DEMO_PORT", raising=False)
 
 
 def test_a_kept_port_that_is_taken_is_refused_and_not_changed(tmp_path: Path) -> None:
@@ -39,7 +41,8 @@ def test_a_kept_port_that_is_taken_is_refused_and_not_changed(tmp_path: Path) ->
         other.listen()
         (tmp_path / "port").write_text(str(other.getsockname()[1]))
         with pytest.raises(ServerFailed, match="is taken"):
-            chosen_port(tmp_path / "port")
+            opened(tmp_path / "port")
+        assert (tmp_path / "port").read_text() == str(other.getsockname()[1])
 
 
 def ended(directory: Path, code: int) -> Child:

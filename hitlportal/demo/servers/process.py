@@ -37,6 +37,7 @@ class Child:
         env: Mapping[str, str],
         account: Account | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.argv = [str(part) for part in argv]
         self.log = log
@@ -51,6 +52,7 @@ class Child:
                 stdout=descriptor,
                 stderr=descriptor,
                 start_new_session=True,
+                pass_fds=tuple(pass_fds),
                 # Only two system calls: code here must not wait for another thread.
                 preexec_fn=_die_with_parent(stop_signal, os.getpid()),  # noqa: PLW1509
                 **(account.popen_arguments() if account else {}),
