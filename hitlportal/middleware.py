@@ -1,17 +1,13 @@
-"""End sessions that were not opened with a passkey, or that their person ended elsewhere."""
+"""End sessions that were not opened with a passkey."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 from allauth.account.authentication import get_authentication_records
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import add_never_cache_headers
-
-from remediation.models import User
-from remediation.services.people import sessions
 
 
 class PasskeySessionMiddleware:
@@ -25,23 +21,12 @@ class PasskeySessionMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.user.is_authenticated and (
-            not opened_by_passkey(request) or _ended_elsewhere(request)
-        ):
+        if request.user.is_authenticated and not opened_by_passkey(request):
             logout(request)
         response = self.get_response(request)
         if request.user.is_authenticated:
             add_never_cache_headers(response)
         return response
-
-
-def _ended_elsewhere(request: HttpRequest) -> bool:
-    """Return whether the person signed out everywhere else, from another session."""
-    began = max(
-        (float(record["at"]) for record in get_authentication_records(request, request.user)),
-        default=0.0,
-    )
-    return sessions.is_ended(cast(User, request.user), request.session.session_key or "", began)
 
 
 def opened_by_passkey(request: HttpRequest) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -20,9 +21,23 @@ class User(AbstractUser):
     """
 
     person = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # Triggers raise it (sql/sessions.sql), so that no way of changing an account forgets to.
+    session_epoch = models.BigIntegerField(default=0, db_default=0, editable=False)
 
     class Meta(AbstractUser.Meta):
         abstract = False
+
+    def get_session_auth_hash(self) -> str:
+        """Return what a session of this account must carry; Django ends one that carries another.
+
+        A session of an earlier epoch is dead for ever (docs/attacks.md A88).
+        """
+        return f"{self.session_epoch}:{super().get_session_auth_hash()}"
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """Return the same, made with earlier secret keys."""
+        for made in super().get_session_auth_fallback_hash():
+            yield f"{self.session_epoch}:{made}"
 
     @property
     def actor(self) -> str:

@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from remediation import models as m
 from tests import factories
 from tests.admin.conftest import DeskOf, refusals, text_of
+from tests.views.conftest import sign_in
 
 pytestmark = pytest.mark.django_db(databases=["default", "auditor"])
 
@@ -68,6 +69,9 @@ def test_removing_a_role_takes_effect_at_once(desk_of: DeskOf) -> None:
     desk = desk_of("inventory_editor")
     assert desk.get("remediation_service_add").status_code == 200
     desk.someone.user.groups.clear()
+    assert desk.post("remediation_service_add", name="x", **FACTS).status_code == 302, "signed out"
+    desk.someone.user.refresh_from_db()
+    sign_in(desk.client, desk.someone.user)
     assert desk.post("remediation_service_add", name="x", **FACTS).status_code == 403
 
 

@@ -55,6 +55,21 @@ def _a76_an_act_that_was_signed_for_tomorrow(w: World) -> None:
         )
 
 
+@attack(ATTACKS, WEB, "session_epoch", off("user", "session_epoch"))
+def _sessions_that_ended_are_to_live_again(w: World) -> None:
+    """A88."""
+    m.User.objects.filter(pk=w.carol.user.pk).update(session_epoch=1)
+    with acting(WEB):
+        m.User.objects.filter(pk=w.carol.user.pk).update(session_epoch=0)
+
+
+@attack(ATTACKS, WEB, "session_epoch", off("user", "session_epoch"))
+def _an_epoch_that_cannot_rise_any_more(w: World) -> None:
+    """A88. With it, switching the account off would fail."""
+    with acting(WEB):
+        m.User.objects.filter(pk=w.carol.user.pk).update(session_epoch=2**63 - 1)
+
+
 @attack(ATTACKS, WEB, "invitation_expired", off("invitationuse"))
 def _an_old_code_is_used(w: World) -> None:
     factories.use(w.invitation)

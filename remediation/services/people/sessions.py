@@ -1,7 +1,8 @@
 """A person's own sessions: where she is signed in, and signing out everywhere else.
 
 Kept in the shared cache beside the sessions themselves, never in the database: no database login
-can read a session key (docs/attacks.md A47). Only a digest of the key is kept here.
+can read a session key (docs/attacks.md A47). Only a digest of the key is kept here. Which sessions
+live is decided by the account's epoch in the database, not by this list.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import F
 
 from audit import log
 from remediation.domain import inert
@@ -37,7 +41,12 @@ class Session:
 def begin(user: User, session_key: str, browser: str) -> None:
     """List a new session. A lost race loses a line of the list, nothing else."""
     now = time.time()
-    row = {"id": _mark(session_key), "at": now, "browser": inert.noted(browser, 200)}
+    row = {
+        "id": _mark(session_key),
+        "at": now,
+        "browser": inert.noted(browser, 200),
+        "epoch": user.session_epoch,
+    }
     alive = [
         one
         for one in _rows(user)
@@ -53,32 +62,32 @@ def end(user: User, session_key: str) -> None:
 
 
 def sessions_of(user: User, session_key: str) -> list[Session]:
-    """Return the person's sessions, newest first."""
+    """Return the person's sessions that live, newest first."""
     mark = _mark(session_key)
     return [
         Session(datetime.fromtimestamp(one["at"], UTC), one["browser"], one["id"] == mark)
         for one in _rows(user)
+        if one.get("epoch") == user.session_epoch
     ]
 
 
 @transaction.atomic
-def end_others(*, actor: User, session_key: str) -> None:
-    """End every session of this person that began before now, except this one."""
+def end_others(*, actor: User) -> None:
+    """End every session of this person. The caller keeps the present one (`keep`)."""
     log.append(action=Event.PERSON_SESSIONS_ENDED, actor=actor.actor, object=actor.actor, data={})
-    kept = _mark(session_key)
-    life = settings.SESSION_COOKIE_AGE
-    # Before the commit: an entry without its effect would be worse than an effect whose entry
-    # failed, and the person then sees an error and may try again.
-    cache.set(_ended(actor), {"before": time.time(), "kept": kept}, timeout=life)
-    cache.set(_list(actor), [one for one in _rows(actor) if one["id"] == kept], timeout=life)
+    User.objects.filter(pk=actor.pk).update(session_epoch=F("session_epoch") + 1)
 
 
-def is_ended(user: User, session_key: str, began: float) -> bool:
-    """Return whether the person signed out elsewhere after this session began."""
-    ended = cache.get(_ended(user))
-    if not isinstance(ended, dict):
-        return False
-    return began <= float(ended["before"]) and ended["kept"] != _mark(session_key)
+def keep(user: User, session: SessionBase) -> None:
+    """Keep this session of the person, who just ended her sessions by what she did in it.
+
+    A crash before it is stored signs her out here, too.
+    """
+    user.refresh_from_db(fields=["session_epoch"])
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    mark = _mark(session.session_key or "")
+    kept = [{**one, "epoch": user.session_epoch} for one in _rows(user) if one["id"] == mark]
+    cache.set(_list(user), kept, timeout=settings.SESSION_COOKIE_AGE)
 
 
 def _rows(user: User) -> list[dict[str, Any]]:
@@ -92,7 +101,3 @@ def _mark(session_key: str) -> str:
 
 def _list(user: User) -> str:
     return f"own_sessions:{user.person}"
-
-
-def _ended(user: User) -> str:
-    return f"own_sessions_ended:{user.person}"

@@ -44,8 +44,8 @@ def theme(request: HttpRequest) -> HttpResponse:
 @decorators.form
 def end_sessions(request: HttpRequest) -> HttpResponse:
     """Sign out everywhere else."""
-    sessions.end_others(
-        actor=decorators.person(request), session_key=request.session.session_key or ""
-    )
+    person = decorators.person(request)
+    sessions.end_others(actor=person)
+    sessions.keep(person, request.session)
     messages.success(request, gettext("You are signed out everywhere else."))
     return redirect("settings")

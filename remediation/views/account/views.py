@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
-from remediation.services.people import enroll
+from remediation.services.people import enroll, sessions
 from remediation.views import bodies, decorators
 from remediation.views.account import ceremony, presenter
 from remediation.views.forms import PasskeyForm
@@ -67,6 +67,8 @@ def remove(request: HttpRequest, pk: int, body: Mapping[str, Json]) -> HttpRespo
     begun = ceremony.take(request, f"remove:{pk}")
     ceremony.prove(begun, person, bodies.mapping(body, "assertion"))
     enroll.remove_passkey(actor=person, authenticator_id=pk)
+    # Those elsewhere end: one of them may have been made with the passkey that is gone.
+    sessions.keep(person, request.session)
     messages.success(request, gettext("The passkey is removed. Its signatures stay on record."))
     return JsonResponse({"next": reverse("passkeys")})
 

@@ -149,7 +149,6 @@ def test_control_with_the_librarys_own_origin_check_a_subdomain_could_sign_in(
 def test_a_deactivated_person_cannot_come_in_and_open_sessions_are_dead(
     alice: Person, settings: Settings, as_login: AsLogin
 ) -> None:
-    """A88."""
     client = Client()
     with as_login("hitl_web"):
         answer(client, alice, settings)
