@@ -66,7 +66,7 @@ def foreign(port: int, address: str = LOOPBACK) -> Iterator[list[str]]:
 
 
 def web(directory: Path, binds: tuple[str, ...], fds: tuple[int, ...] = ()) -> Child:
-    (directory / "app.py").write_text(APP)
+    (directory / "stranger.py").write_text(APP)
     argv = [sys.executable, "-m", "gunicorn", "app", *binds, "--no-control-socket"]
     return Child(argv, log=directory / "log", cwd=directory, env={}, pass_fds=fds)
 
