@@ -153,7 +153,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False  # http://localhost is a secure conte
 
 # -- sessions, cookies, headers --------------------------------------------------------------------
 # Sessions are in the cache, so that no database login can read a session key (docs/attacks.md A47).
-SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+SESSION_ENGINE = "hitlportal.session_store"
 SESSION_COOKIE_AGE = 8 * 3600  # one shift
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
@@ -163,6 +163,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 # Scripts take the token from the form, not from the cookie.
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Strict"
+CSRF_FAILURE_VIEW = "remediation.views.errors.csrf_failure"
 # In a signed cookie: a message about what is committed must not fail with the sessions' cache.
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SECURE_SSL_REDIRECT = SECURE
@@ -202,7 +203,8 @@ CACHES: dict[str, dict[str, object]] = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": env.secret("HITL_CACHE_URL"),
         "KEY_PREFIX": "hitl",
-        "OPTIONS": {"serializer": "hitlportal.cache.JSONSerializer"},
+        # A cache that hangs must not hold the web process's threads.
+        "OPTIONS": {"serializer": "hitlportal.cache.JSONSerializer", "socket_timeout": 5},
     }
     if not ALONE
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}

@@ -12,3 +12,5 @@ urlpatterns = [
     path("api/v1/", include("remediation.api.urls")),
     path("", include("remediation.urls")),
 ]
+
+handler500 = "remediation.views.errors.server_error"

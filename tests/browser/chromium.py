@@ -135,6 +135,17 @@ class Visitor:
             {"authenticatorId": self._authenticator, "credential": credential},
         )
 
+    def share_passkeys(self, other: Visitor) -> None:
+        """Give the passkeys of this window's authenticator to another window's."""
+        held = self._devtools.send(
+            "WebAuthn.getCredentials", {"authenticatorId": self._authenticator}
+        )
+        for credential in held["credentials"]:
+            other._devtools.send(
+                "WebAuthn.addCredential",
+                {"authenticatorId": other._authenticator, "credential": credential},
+            )
+
     def open(self, path: str) -> Page:
         self.page.goto(self.origin + path)
         return self.page

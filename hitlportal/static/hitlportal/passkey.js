@@ -1,7 +1,7 @@
 /* Passkey ceremonies. Adds {createPasskey, usePasskey, postJson, tell} to window.hitl and
    drives forms marked data-passkey="get" (sign-in: fill a hidden field, submit the form).
    Options and results travel as the JSON of WebAuthn Level 3; where a browser lacks
-   parse…FromJSON or toJSON, the same is done by hand. */
+   parse…FromJSON, the same is done by hand. Results are always read by hand. */
 "use strict";
 (() => {
   const { word } = window.hitl;
@@ -38,21 +38,23 @@
     return { ...json, challenge: toBytes(json.challenge), allowCredentials: withBytes(json.allowCredentials) };
   };
 
+  /* A getter of the browser throws "Illegal invocation" on an object that an extension made. */
+  const guarded = (read) => {
+    try { return read(); } catch { return undefined; }
+  };
+
+  /* Read only what the server needs. Not by toJSON: an extension that wraps an answer gives it the
+     browser's prototype, whose toJSON and getters then throw. */
   const credentialJson = (credential) => {
-    if (credential.toJSON) return credential.toJSON();
-    const response = { clientDataJSON: toText(credential.response.clientDataJSON) };
-    for (const name of ["attestationObject", "authenticatorData", "signature", "userHandle"]) {
-      if (credential.response[name]) response[name] = toText(credential.response[name]);
+    const rawId = toText(guarded(() => credential.rawId) || toBytes(credential.id));
+    const response = {};
+    for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]) {
+      const value = guarded(() => credential.response[name]);
+      if (value) response[name] = toText(value);
     }
-    if (credential.response.getTransports) response.transports = credential.response.getTransports();
-    return {
-      id: credential.id,
-      rawId: toText(credential.rawId),
-      type: credential.type,
-      authenticatorAttachment: credential.authenticatorAttachment,
-      clientExtensionResults: credential.getClientExtensionResults(),
-      response,
-    };
+    const extensions = guarded(() => credential.getClientExtensionResults()) || {};
+    const rk = Boolean(extensions.credProps && extensions.credProps.rk);
+    return { id: rawId, rawId, type: "public-key", clientExtensionResults: { credProps: { rk } }, response };
   };
 
   const needPasskeys = () => {
@@ -102,14 +104,16 @@
     }
   }
 
-  /* POST JSON, return JSON. Throws Problem with the server's words. */
-  const postJson = async (url, body, token) => {
+  const send = async (url, body, token) => {
     let response;
     try {
       response = await fetch(url, {
         method: "POST",
         credentials: "same-origin",
-        headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token },
+        headers: {
+          "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token,
+          "X-Page-Person": document.body.dataset.person || "",
+        },
         body: JSON.stringify(body),
       });
     } catch {
@@ -121,6 +125,19 @@
     const answer = await response.json().catch(() => ({}));
     if (!response.ok) throw new Problem(response.status, answer);
     return answer;
+  };
+
+  /* POST JSON, return JSON. Throws Problem with the server's words. When the person of this page signed
+     in anew meanwhile, the server gives the new token, and the request is sent once more. */
+  const postJson = async (url, body, token) => {
+    try {
+      return await send(url, body, token);
+    } catch (problem) {
+      const fresh = problem.body && problem.body.token;
+      if (!fresh) throw problem;
+      document.querySelectorAll("[name=csrfmiddlewaretoken]").forEach((input) => { input.value = fresh; });
+      return send(url, body, fresh);
+    }
   };
 
   Object.assign(window.hitl, { createPasskey, usePasskey, postJson, tell });

@@ -6,7 +6,7 @@ The web process, the worker's gate and an auditor without a database use the sam
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -57,22 +57,15 @@ class Assertion:
     def from_browser(cls, value: Json, at: str = "") -> Assertion:
         """Parse PublicKeyCredential.toJSON() (WebAuthn Level 3, 5.1). Raises BadInput.
 
-        Ignores what an authenticator may add (user handle, extensions, attachment).
+        Ignores all other members: authenticators, browsers and extensions that wrap answers add
+        some, and nothing is decided by them.
         """
-        top = Fields(
-            value,
-            at,
-            required=("id", "rawId", "type", "response"),
-            optional=("clientExtensionResults", "authenticatorAttachment"),
-        )
+        outer = ("id", "rawId", "type", "response")
+        top = Fields(_only(value, outer), at, required=outer)
         top.one_of("type", ("public-key",))
         top.one_of("id", (top.text("rawId", 2 * _MAX_FIELD, least=1),))
-        response = Fields(
-            top.value("response"),
-            top.at("response"),
-            required=("authenticatorData", "clientDataJSON", "signature"),
-            optional=("userHandle", "attestationObject"),
-        )
+        inner = ("authenticatorData", "clientDataJSON", "signature")
+        response = Fields(_only(top.value("response"), inner), top.at("response"), required=inner)
         return cls(
             _bytes(top, "rawId"),
             _bytes(response, "authenticatorData"),
@@ -112,6 +105,13 @@ def load_key(cose_key: bytes) -> CoseKey:
     except Exception as error:
         # fido2's CBOR reader raises many types for malformed bytes; each means "not a key".
         raise SignatureInvalid("the key cannot be read") from error
+
+
+def _only(value: Json, names: Collection[str]) -> Json:
+    """Return an object with these members only; any other value as it is."""
+    if not isinstance(value, dict):
+        return value
+    return {name: each for name, each in value.items() if name in names}
 
 
 def _bytes(source: Fields, name: str) -> bytes:

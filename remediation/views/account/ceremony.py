@@ -1,7 +1,8 @@
 """Passkey ceremonies other than decisions: enrol a passkey, and confirm with an existing one.
 
-Only this file uses WebAuthn; the views decide what a result means. The challenge is kept in the
-session, is used once, and expires after five minutes.
+Only this file uses WebAuthn; the views decide what a result means. Challenges are kept in the
+session, each is used once and expires after five minutes. Several may be open: a second tab must
+not end the ceremony of the first (docs/attacks.md A80).
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.http import HttpRequest
 from fido2.server import Fido2Server
-from fido2.utils import websafe_decode
+from fido2.utils import websafe_decode, websafe_encode
 from fido2.webauthn import (
     AttestedCredentialData,
+    CollectedClientData,
     PublicKeyCredentialRpEntity,
     PublicKeyCredentialUserEntity,
     ResidentKeyRequirement,
@@ -28,8 +30,10 @@ from audit.tlog.canonical import Json
 from remediation.domain import errors
 from remediation.models import User
 
-SESSION_KEY = "passkey_ceremony"
+SESSION_KEY = "passkey_ceremonies"
 LIFE_S = 300
+# Open ceremonies of a session; the oldest is forgotten first.
+MOST_TABS = 8
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,38 @@ def begin(
         options["create"], kept["create"] = _creation(user)
     if prove:
         options["prove"], kept["prove"] = _request(user)
-    request.session[SESSION_KEY] = kept
+    request.session[SESSION_KEY] = [*request.session.get(SESSION_KEY, []), kept][-MOST_TABS:]
     return options
 
 
-def take(request: HttpRequest, purpose: str) -> Begun:
-    """Return what `begin` asked for, once. Raises SessionExpired when missing or too old."""
-    kept = request.session.pop(SESSION_KEY, None)
-    if not kept or kept["purpose"] != purpose or time.time() - kept["at"] > LIFE_S:
+def take(request: HttpRequest, purpose: str, answer: Mapping[str, Json]) -> Begun:
+    """Return what `begin` asked for, once: that whose challenge was answered, else the newest.
+
+    An answer to no open challenge is refused by what the caller verifies next.
+    Raises SessionExpired when nothing is open for this purpose.
+    """
+    begun = request.session.get(SESSION_KEY, [])
+    since = time.time() - LIFE_S
+    fitting = [one for one in begun if one["purpose"] == purpose and one["at"] >= since]
+    if not fitting:
         raise errors.SessionExpired("start again")
-    return Begun(purpose, kept["create"], kept["prove"])
+    challenge = _answered(answer)
+    found = next((one for one in fitting if challenge in _asked(one)), fitting[-1])
+    request.session[SESSION_KEY] = [one for one in begun if one is not found]
+    return Begun(purpose, found["create"], found["prove"])
+
+
+def _asked(kept: dict[str, Any]) -> set[str]:
+    return {kept[part]["challenge"] for part in ("create", "prove") if kept[part]}
+
+
+def _answered(answer: Mapping[str, Json]) -> str:
+    """Return the challenge that the browser says it answered; nothing is verified yet."""
+    try:
+        data = CollectedClientData(websafe_decode(answer["response"]["clientDataJSON"]))  # type: ignore[index, call-overload, arg-type]
+        return websafe_encode(data.challenge)
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def prove(begun: Begun, user: User, assertion: Mapping[str, Json]) -> None:

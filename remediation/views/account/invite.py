@@ -53,7 +53,8 @@ def finish(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
         return _field_errors(form)
     given = form.cleaned_data
     user = _invited(request, form)
-    begun = ceremony.take(request, f"invite:{user.pk}")
+    credential = bodies.mapping(body, "credential")
+    begun = ceremony.take(request, f"invite:{user.pk}", credential)
     # Another person may be signed in. Before the commit, a failure may still be an error.
     logout(request)
     enroll.redeem(
@@ -61,7 +62,7 @@ def finish(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
         code=given["code"],
         password=given["password"],
         name=given["name"],
-        credential=bodies.mapping(body, "credential"),
+        credential=credential,
         challenge=begun.challenge,
     )
     messages.success(request, gettext("Enrolled. Sign in with your passkey."))

@@ -38,8 +38,9 @@ def add_start(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
 def add(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
     """Add the new passkey, after the person confirmed with an existing one."""
     person = decorators.person(request)
-    begun = ceremony.take(request, "add")
-    ceremony.prove(begun, person, bodies.mapping(body, "assertion"))
+    assertion = bodies.mapping(body, "assertion")
+    begun = ceremony.take(request, "add", assertion)
+    ceremony.prove(begun, person, assertion)
     enroll.add_passkey(
         actor=person,
         name=_named(body),
@@ -64,8 +65,9 @@ def remove_start(request: HttpRequest, pk: int, body: Mapping[str, Json]) -> Htt
 def remove(request: HttpRequest, pk: int, body: Mapping[str, Json]) -> HttpResponse:
     """Remove a passkey of this account."""
     person = decorators.person(request)
-    begun = ceremony.take(request, f"remove:{pk}")
-    ceremony.prove(begun, person, bodies.mapping(body, "assertion"))
+    assertion = bodies.mapping(body, "assertion")
+    begun = ceremony.take(request, f"remove:{pk}", assertion)
+    ceremony.prove(begun, person, assertion)
     enroll.remove_passkey(actor=person, authenticator_id=pk)
     # Those elsewhere end: one of them may have been made with the passkey that is gone.
     sessions.keep(person, request.session)
