@@ -1,7 +1,7 @@
-"""Configure Celery: messages with ids only, no results, no remote control.
+"""Configure Celery: messages that only wake, no results, no remote control.
 
 A stolen broker password must cause delay and nothing else. So there is no result backend, no
-remote control and no event stream; messages hold only an id, and rows decide what runs.
+remote control and no event stream; messages hold the name of a task, and rows decide what runs.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ app.conf.update(
     task_store_errors_even_if_ignored=False,
     worker_enable_remote_control=False,
     worker_send_task_events=False,
+    worker_consumer="hitlportal.strict:StrictConsumer",
     # A message is acknowledged after its work; the claim in the database decides who works.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -110,6 +111,14 @@ heartbeat.connect(app, is_beat=IS_BEAT)
 def read_broker(sender: Any, **_: Any) -> None:
     """Read the broker's URL from the environment, since beat has no Django settings."""
     sender.conf.broker_url = env.broker(env.secret("HITL_BROKER_URL"))
+
+
+@celeryd_init.connect
+def read_strictly(**_: Any) -> None:
+    """Take only messages of the portal's own form (A72)."""
+    from hitlportal import strict
+
+    strict.install()
 
 
 @celeryd_init.connect

@@ -1,8 +1,6 @@
-"""Define the Celery tasks: one service call each, with ids only. Rows decide, not messages."""
+"""Define the Celery tasks: one service call each, without ids. Rows decide, not messages."""
 
 from __future__ import annotations
-
-from uuid import UUID
 
 from celery import shared_task
 
@@ -17,40 +15,30 @@ from remediation.services.outbox import deliver as deliver_
 from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
 from remediation.services.outbox import notify_result as result_
+from remediation.services.outbox.take import take
 from remediation.services.reporting import end_alternatives as end_alternatives_
 from remediation.services.reporting import escalate as escalate_
 from remediation.services.review import confirm_dissent
 
 
-def _id(text: object) -> UUID | None:
-    """Return the id, or None for any other text: the broker's password allows sending anything."""
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None
-
-
 @shared_task(name="remediation.assess")
-def assess(proposal_id: str) -> None:
-    """Assess a proposal."""
-    if key := _id(proposal_id):
-        assess_.assess(key, actor=worker())
+def assess() -> None:
+    """Assess what is to be assessed."""
+    take("assess", work=lambda key: assess_.assess(key, actor=worker()))
 
 
 @shared_task(name="remediation.settle")
-def settle(proposal_id: str) -> None:
-    """Confirm the dissent on a proposal."""
-    if key := _id(proposal_id):
-        confirm_dissent.confirm(key, actor=worker())
-        end_alternatives_.end_alternatives(actor=worker())
+def settle() -> None:
+    """Confirm dissents."""
+    take("settle", work=lambda key: confirm_dissent.confirm(key, actor=worker()))
+    end_alternatives_.end_alternatives(actor=worker())
 
 
 @shared_task(name="remediation.execute")
-def execute(proposal_id: str) -> None:
-    """Run an approved proposal; first end its alternatives."""
-    if key := _id(proposal_id):
-        end_alternatives_.end_alternatives(actor=worker())
-        execute_.execute(key, actor=worker())
+def execute() -> None:
+    """Run approved proposals; first end their alternatives."""
+    end_alternatives_.end_alternatives(actor=worker())
+    take("execute", work=lambda key: execute_.execute(key, actor=worker()))
 
 
 @shared_task(name="remediation.sweep")
@@ -66,10 +54,10 @@ def reconcile() -> None:
 
 
 @shared_task(name="remediation.reconcile_one")
-def reconcile_one(proposal_id: str) -> None:
-    """Do what a person signed about a stopped or unknown run."""
-    if key := _id(proposal_id):
-        reconcile_.reconcile_one(key, actor=worker())
+def reconcile_one() -> None:
+    """Do what people signed about stopped, unknown or waiting runs."""
+    kinds = ("undo", "settle_run", "answer")
+    take(*kinds, work=lambda key: reconcile_.reconcile_one(key, actor=worker()))
 
 
 @shared_task(name="remediation.expire")

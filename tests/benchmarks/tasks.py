@@ -16,6 +16,10 @@ from hitlportal.celery import app
 RESULTS_URL = "BENCHMARK_RESULTS_URL"
 
 
+# A worker takes only tasks that have a route.
+app.conf.task_routes["benchmark.echo"] = {"queue": "execute"}
+
+
 @app.task(
     name="benchmark.echo",
     backend=RedisBackend(app=app, url=os.environ[RESULTS_URL]),

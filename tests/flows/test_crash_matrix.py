@@ -7,7 +7,7 @@ A crash after a commit is left out when it leaves what a crash before the next c
 nothing was written between the two, neither at a target nor on the worker's host. What runs have in
 common until they wait is crashed in one scenario; the others begin with a run that waits.
 
-No broker takes part: a message holds an id and only says when to look, so the test calls what a
+No broker takes part: a message only says when to look, so the test calls what a
 worker calls for it. What differs from broker to broker, a message that is lost, late or delivered
 again, is played by tests/kills on both.
 """

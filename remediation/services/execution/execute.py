@@ -1,6 +1,6 @@
 """Execute an approved proposal: claim → gather → gate → one transaction → call → result, per step.
 
-Rows decide what runs; the message that wakes the worker holds only an id. Each commit point below
+Rows decide what runs; a message only wakes the worker. Each commit point below
 says what a crash there leaves behind; `reconcile` repairs it by reading the target.
 """
 

@@ -1,13 +1,14 @@
-"""Wake the worker: send a message with an id after the commit. The outbox rows decide.
+"""Wake the worker: send a message after the commit that says a kind of work, and nothing else.
 
-A lost message costs two seconds, until the sweeper sends it again. A duplicate or late message
-does no harm, since the worker claims work in the database. So sending never raises or waits long.
+The worker reads from the outbox what is due and takes it (`take`). A lost message costs two
+seconds, until the sweeper sends another. One too many finds nothing to do. So sending never raises
+or waits long.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -28,12 +29,24 @@ TASKS = {
     "answer": "remediation.reconcile_one",
 }
 
+# In which states a proposal can have due work of a kind: so that only those are read, of all that
+# ever were.
+STATES = {
+    "assess": ("submitted", "in_review"),
+    "settle": ("in_review",),
+    "execute": ("approved",),
+    "answer": ("waiting",),
+    "undo": ("stopped", "unknown"),
+    "settle_run": ("stopped", "unknown"),
+}
+
 # Due work: the newest outbox row of each kind, while the proposal's state shows it is not done.
 DUE = """
-SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recorded_at))
+SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recorded_at)), max(o.id)
   FROM public.remediation_outboxmessage o
   JOIN public.remediation_proposal p ON p.id = o.proposal_id AND p.round = o.round
- WHERE (o.kind = 'assess' AND (p.state = 'submitted' OR p.state = 'in_review'
+ WHERE o.kind = ANY(%(kinds)s) AND p.state = ANY(%(states)s) AND (
+       (o.kind = 'assess' AND (p.state = 'submitted' OR p.state = 'in_review'
                                AND remediation.look_asked_v1(p.id, p.round)))
     OR (o.kind = 'settle' AND p.state = 'in_review')
     OR (o.kind = 'execute' AND p.state = 'approved')
@@ -53,9 +66,9 @@ SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recor
                SELECT 1 FROM public.remediation_steprecord s
                  JOIN public.remediation_execution x ON x.id = s.execution_id
                 WHERE x.proposal_id = p.id
-                  AND s.phase IN ('undo_intended', 'undone', 'undo_failed'))))))
+                  AND s.phase IN ('undo_intended', 'undone', 'undo_failed')))))))
  GROUP BY o.kind, o.proposal_id
-HAVING max(o.recorded_at) < clock_timestamp() - interval '2 seconds'
+HAVING max(o.recorded_at) <= clock_timestamp() - %(seconds)s * interval '1 second'
  ORDER BY max(o.recorded_at)
  LIMIT 1000
 """
@@ -68,52 +81,65 @@ class Due:
     kind: str
     proposal_id: UUID
     age: float
+    newest: int  # the newest outbox row
+
+    @property
+    def pause(self) -> int:
+        """Return the seconds until it is tried again: they grow with its age, from 2 to 60."""
+        return int(min(60, max(2, self.age / 2)))
 
 
 def wake_live() -> bool:
     """Send a message that identities are to be read now; return whether the broker took it.
 
-    It holds no id: the requests decide. A lost message costs the seconds to the task's next turn.
+    A lost message costs the seconds to the task's next turn.
     """
-    try:
-        current_app.send_task("remediation.read_live", retry=False)
-    except (OperationalError, OSError) as error:
-        logger.warning("broker did not take the wish to read identities: %s", error)
-        return False
-    return True
+    return send("remediation.read_live")
 
 
 def wake(kind: str, proposal_id: UUID) -> bool:
-    """Send one message; return whether the broker took it. Call it after the commit.
+    """Send a message for one piece of work; return whether the broker took it. Call it after the
+    commit.
 
-    A crash between the commit and this call leaves the outbox row; the sweeper sends the message.
+    The message does not name the proposal: the worker believes only the outbox. A crash between the
+    commit and this call leaves the outbox row; the sweeper sends the message.
     """
+    return send(TASKS[kind], about=str(proposal_id))
+
+
+def send(task: str, *arguments: str, about: str = "") -> bool:
+    """Send one message; return whether the broker took it. Raises nothing: the fact that it is
+    about is committed."""
     try:
-        current_app.send_task(TASKS[kind], args=[str(proposal_id)], retry=False)
+        current_app.send_task(task, args=list(arguments), retry=False)
     except (OperationalError, OSError) as error:
-        logger.warning("broker did not take %s %s: %s", kind, proposal_id, error)
+        logger.warning("broker did not take %s %s: %s", task, about, error)
+        return False
+    except Exception:
+        # What kombu finds in the broker can be anybody's, its tables of queues for example.
+        logger.exception("%s %s was not sent", task, about)
         return False
     return True
 
 
-def due() -> Iterator[Due]:
-    """Return unclaimed work that is older than two seconds."""
+def due(kinds: Collection[str] = tuple(TASKS), seconds: float = 2.0) -> Iterator[Due]:
+    """Return unclaimed work of these kinds that is at least so old, the oldest first."""
     with connection.cursor() as cursor:
-        cursor.execute(DUE)
+        states = sorted({state for kind in kinds for state in STATES[kind]})
+        cursor.execute(DUE, {"kinds": list(kinds), "states": states, "seconds": seconds})
         rows = cursor.fetchall()
-    for kind, proposal_id, age in rows:
-        yield Due(kind, proposal_id, float(age))
+    for kind, proposal_id, age, newest in rows:
+        yield Due(kind, proposal_id, float(age), int(newest))
 
 
 def sweep() -> int:
     """Send messages for due work again; return how many were sent.
 
-    The back-off grows with the age of the work, from 2 to 60 s. It is kept in the cache; without
-    the cache messages come more often, which does no harm.
+    The back-off is kept in the cache; without the cache messages come more often, which does no
+    harm.
     """
     sent = 0
     for work in due():
-        pause = int(min(60, max(2, work.age / 2)))
-        if pause_.first(f"swept:{work.kind}:{work.proposal_id}", pause):
+        if pause_.first(f"swept:{work.kind}:{work.proposal_id}", work.pause):
             sent += wake(work.kind, work.proposal_id)
     return sent

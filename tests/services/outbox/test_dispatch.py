@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from celery import current_app
@@ -11,6 +12,7 @@ from django.core.cache import cache
 from remediation import models as m
 from remediation import tasks
 from remediation.services.outbox import dispatch, pause
+from remediation.services.outbox.take import take
 from tests import factories
 from tests.flows.world import World, acts
 
@@ -47,18 +49,50 @@ def test_an_unclaimed_message_is_sent_again_with_back_off(world: World) -> None:
         assert dispatch.sweep() == 0
 
 
-@pytest.mark.parametrize("message", ["", "not an id", "'; DROP TABLE x", None, 7, {"id": 1}])
-def test_a41_a_message_that_holds_no_id_does_nothing(message: object) -> None:
-    for task in (tasks.execute, tasks.assess, tasks.settle):
-        task.run(message)
-    assert not m.Execution.objects.exists()
+TAKERS = (tasks.execute, tasks.assess, tasks.settle, tasks.reconcile_one)
 
 
-def test_a41_a_message_for_an_id_that_does_not_exist_does_nothing() -> None:
+@pytest.mark.parametrize("task", TAKERS, ids=lambda task: task.name)
+def test_a41_a_task_takes_no_id(task: Any) -> None:
+    with pytest.raises(TypeError):
+        task.run(str(uuid4()))
+
+
+def test_a41_a_message_too_many_finds_nothing_to_do(world: World) -> None:
+    world.in_review()
     with acts(factories.WORKER):
-        tasks.execute.run(str(uuid4()))
-        tasks.assess.run(str(uuid4()))
-        tasks.settle.run(str(uuid4()))
+        for task in TAKERS:
+            task.run()
+    assert not m.Execution.objects.exists()
+    assert m.Assessment.objects.count() == 1
+
+
+def test_a_message_takes_what_is_due_of_its_kind_and_nothing_else(world: World) -> None:
+    cache.clear()
+    proposal_id = world.submit()
+    with acts(factories.WORKER):
+        tasks.execute.run()
+        assert world.state_of(proposal_id) == "submitted"
+        tasks.assess.run()
+    assert world.state_of(proposal_id) == "in_review"
+
+
+def test_what_fails_keeps_nothing_else_from_its_turn(world: World) -> None:
+    cache.clear()
+    world.approved()
+    seen = []
+
+    def fails(key: UUID) -> None:
+        seen.append(key)
+        raise RuntimeError("a target that nobody can read")
+
+    with acts(factories.WORKER):
+        assert take("execute", work=fails) == 1
+        # Marked as tried: the next message goes on with other rows, until the mark is over.
+        assert take("execute", work=fails) == 0
+        cache.clear()
+        assert take("execute", work=fails) == 1
+    assert len(seen) == 2
 
 
 @pytest.mark.parametrize("state", ["submitted", "in_review"])

@@ -1,0 +1,48 @@
+"""Take due work from the outbox. A message of the broker only says that there may be some.
+
+A proposal's state decides what is due, and the service that works on it compares and sets that
+state. So two workers that take the same row do its work once. The mark in the cache only keeps them
+apart, so that the second one goes on with the next row; without the cache both try, and one of
+them finds that the proposal has moved.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from remediation.domain.errors import Refused
+from remediation.services.outbox import dispatch, pause
+
+logger = logging.getLogger(__name__)
+
+# One message works for so long; what is then left has a message of its own, or gets one.
+TURN_S = 10.0
+# A worker that is killed with a mark delays its row by so much.
+HELD_S = 10
+
+
+def take(*kinds: str, work: Callable[[UUID], object]) -> int:
+    """Work on what is due of these kinds, the oldest first; return how many rows were tried.
+
+    What fails stays due, and does not keep the others from their turn.
+    """
+    end, tried = time.monotonic() + TURN_S, 0
+    for row in dispatch.due(kinds, seconds=0.0):
+        mark = f"swept:took:{row.kind}:{row.newest}"
+        if not pause.first(mark, HELD_S):
+            continue
+        tried += 1
+        try:
+            work(row.proposal_id)
+        except Refused as error:
+            logger.info("%s %s stays as it is: %s", row.kind, row.proposal_id, error)
+        except Exception:
+            logger.exception("%s %s failed, and is tried again", row.kind, row.proposal_id)
+        # A second less than the sweeper's pause, so that its next message finds the row free.
+        pause.last(mark, row.pause - 1)
+        if time.monotonic() > end:
+            break
+    return tried
