@@ -76,6 +76,8 @@ def test_a80_a_page_kept_open_over_a_new_sign_in_says_what_helps(
     come_in(visitor, user)
     page = visitor.open(f"/proposals/{proposal_id}/")
     say_yes(visitor)
+    form = Visitor(visitor.page.context, visitor.origin)
+    form.open("/settings/")
     other = another_tab(visitor)
     other.open("/account/logout/").locator("main form button[type=submit]").click()
     other.page.wait_for_url("**/account/login/")
@@ -86,6 +88,13 @@ def test_a80_a_page_kept_open_over_a_new_sign_in_says_what_helps(
     page.get_by_role("button", name=SIGN).click()
     page.wait_for_url("**/queue/")
     assert m.Review.objects.get().person == user.person
+    # A plain form cannot try again by itself; its page says how.
+    form.page.get_by_role("button", name="Dark").click()
+    expect(form.page.get_by_text("Go back, load the page again and repeat")).to_be_visible()
+    form.page.go_back()
+    form.page.reload()
+    form.page.get_by_role("button", name="Dark").click()
+    expect(form.page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
     # The browser writes a line for each 401 and 403.
     assert all(" 40" in line for line in visitor.complaints), visitor.complaints
     visitor.complaints.clear()

@@ -24,7 +24,7 @@ def application(environ, start):
     start("200 OK", [("Content-Type", "application/json")])
     return [b'{"state": "succeeded"}']
 """
-TOKEN = "the-agents-token"
+MODULE, TOKEN = "stand_in", "the-agents-token"
 
 
 class Foreign(BaseHTTPRequestHandler):
@@ -66,8 +66,8 @@ def foreign(port: int, address: str = LOOPBACK) -> Iterator[list[str]]:
 
 
 def web(directory: Path, binds: tuple[str, ...], fds: tuple[int, ...] = ()) -> Child:
-    (directory / "stranger.py").write_text(APP)
-    argv = [sys.executable, "-m", "gunicorn", "app", *binds, "--no-control-socket"]
+    (directory / f"{MODULE}.py").write_text(APP)
+    argv = [sys.executable, "-m", "gunicorn", MODULE, *binds, "--no-control-socket"]
     return Child(argv, log=directory / "log", cwd=directory, env={}, pass_fds=fds)
 
 

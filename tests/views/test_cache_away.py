@@ -1,4 +1,4 @@
-"""With the shared cache away people read that it is, and stay signed in (operate.md 11)."""
+"""With the shared cache away people read that it is, and stay signed in."""
 
 from __future__ import annotations
 

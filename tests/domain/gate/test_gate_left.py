@@ -17,7 +17,6 @@ from remediation.domain.observation import (
     Observation,
     Pinned,
     Unobservable,
-    joined,
     parse_pin,
     pin,
 )
@@ -228,23 +227,6 @@ def test_a_pin_with_two_states_of_one_target_is_refused() -> None:
     two = good.replace(OLD, "tk-ffffffffffff", 1)
     assert two != good
     assert refused(replace(waited(), pin=two)) == "digest"
-
-
-def test_actions_that_pin_other_fields_of_one_target_have_their_own_pins() -> None:
-    whole = Observation(True, {"a": 1, "b": 2}, {"x": 1}, False)
-    assert (
-        joined(
-            Observation(True, {"a": 1}, {"x": 1}, False),
-            Observation(True, {"b": 2}, {"x": 2}, False),
-        )
-        == whole
-    )
-    for other in (
-        Observation(False, {}, {}, False),
-        Observation(True, {"a": 2, "b": 2}, {}, False),
-    ):
-        with pytest.raises(TargetUnobservable):
-            joined(whole, other)
 
 
 def test_the_pin_of_a_step_has_only_its_fields(monkeypatch: pytest.MonkeyPatch) -> None:
