@@ -132,9 +132,6 @@ def log(**_: Any) -> None:
     """Log at HITL_LOG_LEVEL; a receiver of this signal keeps Celery from its own way."""
     if IS_BEAT:
         logging.config.dictConfig(logs.configuration())
-    # "succeeded" says only that a task ended: a refusal of the gate ends one, too.
-    if logging.getLogger().getEffectiveLevel() > logging.DEBUG:
-        logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
 
 
 @celeryd_init.connect
