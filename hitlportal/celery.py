@@ -6,16 +6,18 @@ remote control and no event stream; messages hold the name of a task, and rows d
 
 from __future__ import annotations
 
+import logging
+import logging.config
 import os
 import resource
 import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, task_prerun, worker_process_init
+from celery.signals import celeryd_init, setup_logging, task_prerun, worker_process_init
 from kombu import Exchange, Queue
 
-from hitlportal import env, heartbeat
+from hitlportal import env, heartbeat, logs
 
 # Beat only sends; it has no settings, no database login and no task code.
 IS_BEAT = os.environ.get("HITL_PROCESS") == "beat"
@@ -36,8 +38,14 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
-    # Longer than any hard timeout of an executor (60 s) with its verification and rollback.
+    # Longer than any hard timeout of an executor (60 s) with its verification and rollback. What
+    # only reads or tells ends sooner.
     task_time_limit=300,
+    task_annotations={
+        "remediation.assess": {"time_limit": 180},
+        "remediation.read_live": {"time_limit": 120},
+        "remediation.tell": {"time_limit": 60},
+    },
     task_default_queue="execute",
     # Sweep and expiry have their own queue, so that a flood of work cannot delay them.
     task_queues=[
@@ -96,7 +104,8 @@ app.conf.update(
     # Losing this file does no harm: every task asks the database what is due.
     beat_schedule_filename=env.text("HITL_BEAT_SCHEDULE"),
     timezone="UTC",
-    worker_hijack_root_logger=False,
+    # The settings log to standard error, at HITL_LOG_LEVEL.
+    worker_redirect_stdouts=False,
     # Without this Celery closes the database connection before and after every task. A new one
     # costs 6 ms, and the guards' functions must plan their queries again: 60 ms in all, six times
     # the work itself.
@@ -119,6 +128,13 @@ def read_strictly(**_: Any) -> None:
     from hitlportal import strict
 
     strict.install()
+
+
+@setup_logging.connect
+def log(**_: Any) -> None:
+    """Log at HITL_LOG_LEVEL; a receiver of this signal keeps Celery from its own way."""
+    if IS_BEAT:
+        logging.config.dictConfig(logs.configuration())
 
 
 @celeryd_init.connect
@@ -152,4 +168,7 @@ if IS_BEAT:
     # go on with guest@localhost.
     env.broker(env.secret("HITL_BROKER_URL"))
 else:
+    from hitlportal.watchdog import Watchdog
+
     app.autodiscover_tasks(["remediation", "audit"])
+    app.steps["worker"].add(Watchdog)

@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hitlportal import __version__, env, places
+from hitlportal import __version__, env, logs, places
 from hitlportal.variables import DJANGO_PROCESSES
 
 env.require_all()
@@ -308,10 +308,4 @@ SPECTACULAR_SETTINGS = {
 }
 
 # -- logging to stderr: one line per event, even with control characters --------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "hitlportal.logs.OneLine"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.text("HITL_LOG_LEVEL")},
-}
+LOGGING = logs.configuration()

@@ -22,6 +22,8 @@ from celery.worker.consumer import Consumer
 from kombu import compression
 from kombu.transport import TRANSPORT_ALIASES
 
+from hitlportal import watchdog
+
 logger = logging.getLogger(__name__)
 
 MAX_BODY = 4096
@@ -136,6 +138,7 @@ class StrictConsumer(Consumer):
         tasks = self._tasks()
 
         def check(message: Any) -> Any:
+            watchdog.consumed.now()
             try:
                 rewrite(message, tasks)
             except Unwanted as unwanted:

@@ -41,7 +41,6 @@ SHORT = {
     "hitlportal/demo/servers/errors.py": "refusals of the demo's servers",
     "hitlportal/development/manifest.py": "a command of `make`",
     "hitlportal/gunicorn.py": "the settings that a web server loads",
-    "hitlportal/logs.py": "a class that a setting names",
     "hitlportal/routers.py": "a class that a setting names",
     "hitlportal/wsgi.py": "the module that a web server loads",
     "remediation/domain/b64url.py": "isolates strict base64url",

@@ -154,13 +154,10 @@ class Stack:
         web = ("-m", "gunicorn", "hitlportal.wsgi", *door.binds)
         # One process, as few people use a demo.
         shipped = ("--config", "python:hitlportal.gunicorn", "--workers", "1")
-        work = (
-            "worker",
-            "--queues",
-            "execute,assess,record",
-            "--concurrency",
-            str(WORKER_PROCESSES),
-        )
+        # Each kind of work has processes of its own, so that none waits for another.
+        work = ("worker", "--queues", "execute", "--concurrency", str(WORKER_PROCESSES))
+        assess = ("worker", "--queues", "assess", "--pool", "solo")
+        record = ("worker", "--queues", "record", "--pool", "solo")
         sequencer = places.command("audit_sequencer")
         # A separate worker, so that a flood of work cannot delay deadlines.
         sweep = ("worker", "--queues", "sweep", "--pool", "solo")
@@ -171,6 +168,8 @@ class Stack:
         quiet = ("--log-level", "warning")
         self._spawn("web", python(*web, *shipped, *quiet), self.settings.web(), door.descriptors)
         self._spawn("worker", python(*celery, *work, "-n", "work@%h", *QUIET), worker)
+        self._spawn("assessor", python(*celery, *assess, "-n", "assess@%h", *QUIET), worker)
+        self._spawn("messenger", python(*celery, *record, "-n", "record@%h", *QUIET), worker)
         self._spawn("sweeper", python(*celery, *sweep, "-n", "sweep@%h", *QUIET), worker)
         self._spawn("reader", python(*celery, *reads, "-n", "reader@%h", *QUIET), worker)
         self._spawn("beat", python(*celery, "beat", "--loglevel", "WARNING"), beat)

@@ -70,14 +70,14 @@ def test_the_worker_is_woken_after_the_commit_and_not_before(
         scanner.proposes()
         scanner.post("reports", b"{}")
     (wake,) = callbacks
-    before = messages()
+    before = len(messages())
     wake()
-    (body,) = messages()[: -len(before) or None]
-    assert body[:2] == [[], {}]  # no id: it only wakes
+    assert len(messages()) > before
+    assert all(body[:2] == [[], {}] for body in messages())  # no id: it only wakes
 
 
 def messages() -> list[Any]:
-    """Return the bodies in the real broker's queue for assessments, the newest first."""
+    """Return the bodies in the real broker's queue for assessments; other tests may send, too."""
     with Redis.from_url(settings.BROKER_URL) as broker:
         queued = [json.loads(raw)["body"] for raw in broker.lrange("assess", 0, -1)]
     return [json.loads(b64decode(body)) for body in queued]

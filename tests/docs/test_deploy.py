@@ -46,7 +46,10 @@ def environment(unit: Path) -> set[str]:
 
 def test_there_is_a_unit_for_each_process() -> None:
     names = {unit.stem.removeprefix("hitlportal-") for unit in UNITS}
-    assert names == {"web", "worker", "sweeper", "reader", "sequencer", "beat", "witness"}
+    workers = {"worker", "assessor", "messenger", "sweeper", "reader"}
+    assert names == workers | {"web", "sequencer", "beat", "witness"}
+    wanted = (DEPLOY / "systemd" / "hitlportal.target").read_text("utf-8")
+    assert all(f"hitlportal-{name}.service" in wanted for name in names - {"witness"})
 
 
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
@@ -75,7 +78,7 @@ def test_workers_work_under_the_acls(unit: Path) -> None:
     assert {"--without-mingle", "--without-gossip", "--without-heartbeat"} <= set(command.split())
 
 
-def test_both_kinds_of_worker_exist_and_together_serve_every_queue() -> None:
+def test_the_kinds_of_worker_share_no_queue_and_together_serve_every_queue() -> None:
     from hitlportal.celery import app
 
     taken = [
@@ -84,6 +87,17 @@ def test_both_kinds_of_worker_exist_and_together_serve_every_queue() -> None:
         for name in re.findall(r"--queues (\S+)", unit.read_text("utf-8"))[0].split(",")
     ]
     assert sorted(taken) == sorted(queue.name for queue in app.conf.task_queues)
+
+
+def test_a_worker_that_ends_itself_is_started_again() -> None:
+    for unit in CELERY_WORKERS:
+        assert settings(unit)["Restart"] == ["always"]
+        assert "--loglevel" not in unit.read_text("utf-8")  # HITL_LOG_LEVEL counts
+
+
+def test_execution_has_workers_of_its_own() -> None:
+    (worker,) = [unit for unit in CELERY_WORKERS if unit.stem == "hitlportal-worker"]
+    assert "--queues execute --" in settings(worker)["ExecStart"][0]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)

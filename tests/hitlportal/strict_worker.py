@@ -8,7 +8,7 @@ from pathlib import Path
 
 from celery.signals import celeryd_init, task_prerun, worker_process_init
 
-from hitlportal import celery, strict
+from hitlportal import celery, strict, watchdog
 
 app = celery.app
 DONE = Path(os.environ["TEST_DONE"])
@@ -19,6 +19,11 @@ if os.environ.get("TEST_WITHOUT_GUARD"):
     app.conf.worker_consumer = "celery.worker.consumer:Consumer"
     celeryd_init.disconnect(celery.read_strictly)
     assert strict
+
+if os.environ.get("TEST_WORK_WAITS"):
+    watchdog.STALLED_S, watchdog.START_S, watchdog.LOOK_S = 1.0, 0.0, 0.2
+    watchdog.youngest = lambda kinds: 2.0 if not DONE.read_text() else None
+    app.steps["worker"].add(watchdog.Watchdog)
 
 
 def line(text: str) -> None:

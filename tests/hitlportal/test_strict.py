@@ -230,6 +230,23 @@ def test_a72_control_without_the_guard_a_message_runs_a_foreign_task(tmp_path: P
         server.stop()
 
 
+def test_a72_a_worker_that_consumes_nothing_ends_with_its_pool(tmp_path: Path) -> None:
+    """No message comes; what is due is played, since the database is not what stalls."""
+    server = ValkeyServer(tmp_path / "valkey")
+    server.start()
+    worker = Worker(tmp_path, server.url(), TEST_WORK_WAITS="1")
+    try:
+        until(lambda: bool(worker.children()), 30)
+        children = [int(pid) for pid in worker.children().split()]
+        until(lambda: worker.child.exit_code is not None, 30)
+        assert worker.child.exit_code != 0, worker.log.read_text()  # Restart=always, in the unit
+        assert "nothing was consumed" in worker.log.read_text()
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), 30)
+    finally:
+        worker.child.stop(10.0)
+        server.stop()
+
+
 def waiting(url: str) -> int:
     """Return how many messages the broker still holds, taken or not."""
     if url.startswith("redis"):

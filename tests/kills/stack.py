@@ -9,15 +9,13 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import psycopg
-from kombu import Connection
 
 from hitlportal import places
 from hitlportal.demo.installation import inherited
@@ -43,14 +41,7 @@ operate_dsn_file = "operate.dsn"
 # Each call, and whether it was carried out (target_log.py).
 LOGGED = {**LOG_EVERYTHING, "log_min_duration_statement": "0", "autovacuum": "off"}
 QUEUES = ("execute", "assess", "record")
-# Longer than a trap holds the whole pool, and than a read of a target that is down.
-STALLED_S = 20.0
-# What a start may take beyond that, on a busy machine.
-START_S = 40.0
 SERVERS = ("portal", "target", "broker")
-# Nothing that asks a broker waits longer than this.
-HASTY = {"socket_timeout": 2, "read_timeout": 2, "write_timeout": 2}
-LOOK_S = 1.0  # between two looks at the queues
 VALKEY, RABBITMQ = "valkey", rabbit.NAME
 
 
@@ -61,53 +52,6 @@ class Service:
     argv: list[str]
     process: str
     child: Child | None = None
-
-
-@dataclass
-class Watched:
-    """The queues of one service, and when something was last taken from them."""
-
-    queues: tuple[str, ...]
-    messages: int = 0
-    consumed_at: float = field(default_factory=time.monotonic)
-    looked_at: float = 0.0
-
-    def begins(self) -> None:
-        """Wait for a process that starts: it may take nothing for longer."""
-        self.consumed_at = time.monotonic() + START_S
-
-    def stalls(self, broker_url: str) -> bool:
-        """Return whether nothing was consumed for too long; then count anew."""
-        now = time.monotonic()
-        if now < self.looked_at + LOOK_S:
-            return False
-        self.looked_at = now
-        waiting = messages(broker_url, self.queues)
-        if waiting == 0 or waiting < self.messages:
-            self.consumed_at = max(self.consumed_at, now)
-        self.messages = waiting
-        if now - self.consumed_at <= STALLED_S:
-            return False
-        self.consumed_at = now
-        return True
-
-
-def messages(broker_url: str, queues: Sequence[str]) -> int:
-    """Return how many messages wait in these queues; 0 while the broker is away."""
-    found = 0
-    with Connection(broker_url, connect_timeout=2, transport_options=HASTY) as broker:
-        unknown: tuple[type[Exception], ...] = broker.channel_errors
-        away: tuple[type[Exception], ...] = (*broker.connection_errors, OSError)
-        for name in queues:
-            try:
-                channel: Any = broker.channel()
-                with channel:
-                    found += channel.queue_declare(name, passive=True).message_count
-            except unknown:
-                continue  # nobody has made it yet
-            except away:
-                return 0
-    return found
 
 
 class Stack(House):
@@ -130,8 +74,6 @@ class Stack(House):
         self.traps = directory / "traps"
         self.stopped: set[int] = set()  # sessions of the target that do not answer
         self.started = 0  # how many processes and servers were started again
-        self.stalled = 0  # how often a worker consumed nothing and was replaced (A72)
-        self._queues = {"worker": Watched(QUEUES), "sweeper": Watched(("sweep",))}
         self._dice = dice
         self._services: dict[str, Service] = {}
         self._down: dict[str, float] = {}
@@ -195,6 +137,13 @@ class Stack(House):
             schedule = ["--schedule", str(self.directory / "beat-schedule"), "--loglevel", "INFO"]
             self._serve("beat", [*celery[:-1], "beat", *schedule], "beat")
 
+    @property
+    def stalled(self) -> int:
+        """Return how often a worker consumed nothing and ended itself (A72)."""
+        logs = (self.directory / f"{name}.log" for name in ("worker", "sweeper"))
+        said = "nothing was consumed for"
+        return sum(log.read_text("utf-8", "replace").count(said) for log in logs if log.exists())
+
     # -- killing ----------------------------------------------------------------------------------
 
     def kill(self, victim: str, here: int | None = None) -> str:
@@ -234,7 +183,6 @@ class Stack(House):
                 if (child is None or child.exit_code is not None) and self._is_time(name):
                     self._spawn_service(name, service)
                     self._started(name)
-        self._replace_stalled()
 
     def stop(self) -> None:
         for pid in self.stopped:
@@ -266,17 +214,6 @@ class Stack(House):
         """Return a connection of the target's superuser. Raises psycopg.OperationalError."""
         dsn = self.servers.target.superuser_dsn()
         return psycopg.connect(dsn, autocommit=True, connect_timeout=5)
-
-    def _replace_stalled(self) -> None:
-        """End a worker or sweeper that consumes nothing while messages wait (A72).
-
-        After a broker was killed, kombu may count messages that it could not acknowledge as open
-        for ever, and take no others.
-        """
-        for name, watched in self._queues.items():
-            if watched.stalls(self.broker_url):
-                self.stalled += 1
-                self.kill(name)
 
     def _kill_server(self, name: str) -> None:
         if name == "target":
@@ -316,8 +253,6 @@ class Stack(House):
         env = self.environment(service.process)
         service.child = Child(service.argv, log=log, cwd=places.START, env=env)
         self._groups.add(service.child.pid)
-        if name in self._queues:
-            self._queues[name].begins()
         return service.child
 
     def _any_child(self) -> int | None:

@@ -19,7 +19,10 @@ from tests.needs import system_postgres
 from tests.packaging.site import ORIGIN, Site, until
 
 POSTGRES = 15  # Debian 12
-UNITS = ("web", "worker", "sweeper", "reader", "sequencer", "beat")
+UNITS = (
+    *("web", "worker", "assessor", "messenger", "sweeper", "reader"),
+    *("sequencer", "beat"),
+)
 CHECKED = ("web", "worker", "sequencer", "owner")
 # Which processes each account of a host asks about.
 HEALTH = {

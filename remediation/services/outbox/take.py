@@ -18,8 +18,9 @@ from remediation.services.outbox import dispatch, pause
 
 logger = logging.getLogger(__name__)
 
-# One message works for so long; what is then left has a message of its own, or gets one.
-TURN_S = 10.0
+# After so long a message begins nothing more: the task has a time limit. What is left has a message
+# of its own, or gets one.
+TURN_S = 2.0
 # A worker that is killed with a mark delays its row by so much.
 HELD_S = 10
 
