@@ -110,9 +110,16 @@ class Run:
                 self._report_again()
                 again = time.monotonic() + AGAIN_SECONDS
             self._name_late()
-            if self._codes and _enter(LOOK_SECONDS):
-                self._codes = self._seed()
-                print(words.codes(self._stack.origin, self._codes), flush=True)
+            self._renew(LOOK_SECONDS)
+
+    def _renew(self, seconds: float) -> None:
+        """Wait; when Enter is pressed, print fresh codes. They make the earlier ones void.
+
+        Also when everybody had enrolled: an operator may have reset somebody since.
+        """
+        if _enter(seconds):
+            self._codes = self._seed()
+            print(words.codes(self._stack.origin, self._codes), flush=True)
 
     def _name_late(self) -> None:
         """Show once for each new password how to let a program reload that does not by itself."""

@@ -27,7 +27,7 @@ CHECKED = ("web", "worker", "sequencer", "owner")
 # Which processes each account of a host asks about.
 HEALTH = {
     "web": ("web",),
-    "worker": ("worker", "sweeper", "reader"),
+    "worker": ("worker", "assessor", "messenger", "sweeper", "reader"),
     "sequencer": ("sequencer",),
     "beat": ("beat",),
 }
