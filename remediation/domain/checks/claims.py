@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 
+from remediation.domain.checks.budget import SLOW
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
+from remediation.domain.checks.tokens import IPV4, Token, Wanted
 from remediation.domain.checks.wording import not_asserted
-from remediation.domain.formats.times import Told, times_in
+from remediation.domain.formats.record import Event
+from remediation.domain.formats.times import times_in
 from remediation.domain.report import Claim
 
 _VERBS = (
@@ -32,7 +33,6 @@ _WORDS = (
     ("ARN", re.compile(r"\barn:aws[\w-]*:[^\s\"'`“”,;()]{5,500}")),
     ("account", re.compile(r"(?<![\w.-])\d{12}(?!\.?\d|[\w-])")),
 )
-_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?!\.?\d)")
 _IPV6 = re.compile(r"(?<![\w:])(?=[0-9a-fA-F:]*::|(?:[0-9a-fA-F]+:){7})[0-9a-fA-F:]{3,39}(?![\w:])")
 _NAMED = re.compile(
     r"\b(?:user|role|login|principal|session)\s+([`\"'“‘]?)([A-Za-z_][\w.@+$-]{1,63})",
@@ -43,75 +43,84 @@ _NAMED = re.compile(
 _NAMELIKE = re.compile(r"[\d_@+$]|\w[.-]\w")
 
 
-@dataclass(frozen=True)
-class Token:
-    """Something that a claim names and that evidence can confirm."""
-
-    kind: str
-    text: str
-    time: Told | None = None
-
-    def stands_in(self, text: str) -> bool:
-        """Return whether a text of evidence names it."""
-        if self.time is not None:
-            return any(self.time.is_at(other.at) for other in times_in(text))
-        if self.kind == "event":
-            return self.text in text
-        if "/" in self.text and self.kind == "address":
-            return _holds_one_of(self.text, text)
-        return re.search(rf"(?<![\w$-]){re.escape(self.text)}(?![\w$-])", text) is not None
-
-
 def claim_not_in_evidence(given: CheckInput) -> Result:
     """Check that the cited records contain each event, key, address, user and time of a claim.
 
     Fail for one that occurs nowhere in the evidence. Warn for one that occurs only in records of
     actors other than those of the cited records: a reviewer must look at it.
     """
-    everything = "\n".join(given.texts.values())
-    looking = _Looking(given)
+    named = [_named_by(given, claim) for claim in given.diagnosis.claims]
+    title = _named_by_title(given)
+    held = _Held(given, [*title, *(token for tokens in named for token in tokens)])
     failed, warned = [], []
-    for number, claim in enumerate(given.diagnosis.claims, 1):
-        near = looking.near(claim)
-        for token in _tokens(claim.text):
-            if not claim.citations or (near and token.stands_in(near)):
+    for number, (claim, tokens) in enumerate(zip(given.diagnosis.claims, named, strict=True), 1):
+        near = _Near(given, claim)
+        for token in tokens:
+            if near.cited and held.near(token, near):
                 continue
             said = f"claim {number} names {token.kind} {quoted(token.text)}"
-            if not token.stands_in(everything):
+            if token not in held.anywhere:
                 failed.append(f"{said}, which no evidence holds")
-            elif near:
+            elif near.cited:
                 warned.append(f"{said}, which the records that it cites do not hold")
-    failed += _in_the_title(given, everything)
+    planned = Wanted(title, given.budget).held_by(given.plan.body.decode())
+    failed += [
+        f"the title names {token.kind} {quoted(token.text)}, which no evidence holds"
+        for token in title
+        if token not in held.anywhere and token not in planned
+    ]
     return verdict(failed, "The cited evidence holds what the claims name.", warned=warned)
 
 
-class _Looking:
-    """The texts of records related to a claim, cached for claims about the same actors."""
+def _named_by(given: CheckInput, claim: Claim) -> tuple[Token, ...]:
+    given.budget.spend(len(claim.text) // SLOW)
+    return _tokens(claim.text) if claim.citations else ()
 
-    def __init__(self, given: CheckInput) -> None:
-        self._given = given
-        self._beside: dict[frozenset[str], str] = {}
 
-    def near(self, claim: Claim) -> str:
-        """Return the cited records and all others of the same actors or addresses.
+def _named_by_title(given: CheckInput) -> tuple[Token, ...]:
+    """Return the keys and addresses in the title, if anything is cited to compare them with."""
+    if not given.cited:
+        return ()
+    return (*_matches("key", _WORDS[0][1], given.title), *_addresses(given.title))
+
+
+class _Near:
+    """The records that a claim cites, and whose they are."""
+
+    def __init__(self, given: CheckInput, claim: Claim) -> None:
+        self.cited = frozenset(given.cited_events(claim))
+        who = {event.actor for event in self.cited} | {event.address for event in self.cited}
+        self.known = who - {""}
+
+
+class _Held:
+    """Where the evidence holds the tokens: anywhere, in which cited records, and whose."""
+
+    def __init__(self, given: CheckInput, tokens: list[Token]) -> None:
+        wanted = Wanted(tokens, given.budget)
+        self.anywhere: set[Token] = set()
+        for text in given.texts.values():
+            self.anywhere |= wanted.held_by(text)
+        self._in: dict[Token, set[Event]] = {token: set() for token in self.anywhere}
+        self._of: dict[Token, set[str]] = {token: set() for token in self.anywhere}
+        wanted, cited = Wanted(self.anywhere, given.budget), set(given.all_cited)
+        for event in given.events if self.anywhere else ():
+            for token in wanted.held_by(event.text):
+                given.look()
+                self._of[token] |= {event.actor, event.address}
+                if event in cited:
+                    self._in[token].add(event)
+
+    def near(self, token: Token, near: _Near) -> bool:
+        """Return whether the cited records hold it, or others of the same actors or addresses.
 
         A claim may summarise records that it does not cite.
         """
-        cited = self._given.cited_events(claim)
-        actors = {event.actor for event in cited} | {event.address for event in cited}
-        known = frozenset(actors - {""})
-        if known not in self._beside:
-            beside = (e for e in self._given.events if e.actor in known or e.address in known)
-            self._beside[known] = "\n".join(event.text for event in beside)
-        return "\n".join((*(event.text for event in cited), self._beside[known]))
-
-
-def _in_the_title(given: CheckInput, everything: str) -> Iterator[str]:
-    """Yield what the title names and neither the evidence nor the plan contains."""
-    known = f"{everything}\n{given.plan.body.decode()}"
-    for token in (*_matches("key", _WORDS[0][1], given.title), *_addresses(given.title)):
-        if given.cited and not token.stands_in(known):
-            yield f"the title names {token.kind} {quoted(token.text)}, which no evidence holds"
+        if token not in self.anywhere:
+            return False
+        return not near.known.isdisjoint(self._of[token]) or not near.cited.isdisjoint(
+            self._in[token]
+        )
 
 
 def _tokens(text: str) -> tuple[Token, ...]:
@@ -133,7 +142,7 @@ def _matches(kind: str, pattern: re.Pattern[str], text: str) -> Iterator[Token]:
 
 
 def _addresses(text: str) -> Iterator[Token]:
-    for pattern in (_IPV4, _IPV6):
+    for pattern in (IPV4, _IPV6):
         yield from _matches("address", pattern, text)
 
 
@@ -142,19 +151,3 @@ def _names(text: str) -> Iterator[Token]:
         name = match[2].rstrip(".-,")
         if match[1] or _NAMELIKE.search(name):
             yield Token("name", name)
-
-
-def _holds_one_of(network: str, text: str) -> bool:
-    """Return whether the text contains an address of the network."""
-    try:
-        wanted = ip_network(network, strict=False)
-    except ValueError:
-        return network in text
-    return any(_in(match[0], wanted) for match in _IPV4.finditer(text))
-
-
-def _in(address: str, network: object) -> bool:
-    try:
-        return ip_address(address) in network  # type: ignore[operator]
-    except ValueError:
-        return False
