@@ -110,6 +110,7 @@ def sweep() -> int:
     The back-off grows with the age of the work, from 2 to 60 s. It is kept in the cache; without
     the cache messages come more often, which does no harm.
     """
+    pause_.mark_swept()
     sent = 0
     for work in due():
         pause = int(min(60, max(2, work.age / 2)))
