@@ -38,11 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     try:
         execute_from_command_line([_program(), *arguments])
     except env.ConfigurationError as problem:
         print(f"hitlportal: {problem}", file=sys.stderr)
+        return 1
+    except OperationalError as problem:
+        # The database is away. libpq's text names host and login, never the password.
+        said = " ".join(str(problem).split())
+        print(f"hitlportal: the database does not answer: {said}", file=sys.stderr)
         return 1
     if arguments in ([], ["help"], ["--help"], ["-h"]):
         print("\n".join(["", "[no settings needed]", *(f"    {name}" for name in OUTSIDE_DJANGO)]))

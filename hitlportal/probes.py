@@ -37,7 +37,6 @@ HEADERS = (
 def database_problem() -> str:
     """Return why the database cannot be asked, or nothing."""
     try:
-        close_old_connections()  # as Django does before a request
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError as error:
@@ -76,6 +75,7 @@ class Readiness:
             return self._ready and time.monotonic() - self._begun < PATIENCE_S
         try:
             self._begun = time.monotonic()
+            close_old_connections()  # as Django does before a request
             problems = [problem for ask in self._ask if (problem := ask())]
             for problem in problems:
                 logger.error("not ready: %s", problem)

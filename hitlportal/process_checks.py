@@ -23,13 +23,16 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection
 from kombu.exceptions import KombuError
+from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from audit import signing
 from audit.tlog.errors import TlogError
 from audit.tlog.head import HeadFile
 from audit.tlog.policy import Policy
-from hitlportal import banners, probes
+from hitlportal import banners
 from hitlportal.celery import app
 
 EVERY = ("web", "worker", "owner", "sequencer", "eraser")
@@ -95,6 +98,21 @@ def broker_problem() -> str:
             connection.ensure_connection(max_retries=1, timeout=PATIENCE_S)
     except (KombuError, OSError, AMQPError, RedisError) as error:
         return f"the broker cannot be used: {_why(error)}"
+    return ""
+
+
+def cache_problem() -> str:
+    """Return why nobody could sign in, and nothing be counted."""
+    where = str(settings.CACHES["default"]["LOCATION"])
+    try:
+        # Not by Django's client: it would wait for a server that is frozen as long as that lasts.
+        with Redis.from_url(
+            where, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S,
+            retry=Retry(NoBackoff(), 0),
+        ) as client:  # fmt: skip
+            client.get("hitl:1:swept:last")  # one that each login may ask for (deploy/valkey)
+    except (RedisError, OSError) as error:
+        return f"the cache cannot be used: {_why(error)}"
     return ""
 
 
@@ -231,7 +249,7 @@ THINGS = (
         "Is the broker running, and HITL_BROKER_URL right? Until then nothing new begins.",
     ),
     Thing(
-        "E018", ("web", "worker"), probes.cache_problem,
+        "E018", ("web", "worker"), cache_problem,
         "Is the cache running, and HITL_CACHE_URL right? Until then nobody can sign in.",
     ),
     Thing(

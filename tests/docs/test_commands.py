@@ -75,6 +75,7 @@ RUN_BY = {
     "audit_erase": "tests/audit/test_signing.py",
     "evidence_erase": "tests/services/reporting/test_erase_secrets.py",
     "database_manifest": "hitlportal/development/manifest.py",
+    "doctor": "tests/hitlportal/test_doctor.py",
     "health": "tests/packaging/test_operations.py",
     "demo": "tests/demo/test_demo_command.py",
 }

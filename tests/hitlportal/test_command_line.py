@@ -130,6 +130,22 @@ def test_a_secret_in_a_file_is_not_missing_and_an_invalid_value_is_named(
     )
 
 
+def test_a_database_that_is_away_gives_one_line_and_no_traceback() -> None:
+    done = run(
+        "freeze",
+        "status",
+        HITL_PROCESS="worker",
+        HITL_SECRET_KEY="x" * 60,
+        HITL_ORIGIN="https://portal.example",
+        HITL_BROKER_URL="redis://127.0.0.1:1/0",
+        HITL_CACHE_URL="redis://127.0.0.1:1/1",
+        HITL_DATABASE_URL="postgresql://hitl_worker:a-secret@127.0.0.1:1/none",
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("hitlportal: the database does not answer: ")
+    assert len(done.stderr.splitlines()) == 1 and "a-secret" not in done.stderr
+
+
 def test_install_roles_asks_for_the_superusers_url_alone(tmp_path: Path) -> None:
     done = run("install_roles", "--passwords", str(tmp_path / "passwords"))
     assert done.returncode == 1

@@ -68,6 +68,13 @@ def _healthy(site: Site, process: str, *units: str) -> bool:
     return site.try_to(process, "health", *units, *where).returncode == 0
 
 
+def _doctor(site: Site) -> str:
+    """Return what the doctor says of a site where something is wrong."""
+    done = site.try_to("worker", "doctor")
+    assert (done.returncode, done.stderr) == (1, "")
+    return done.stdout
+
+
 def in_order(site: Site) -> None:
     for process in CHECKED:
         site.run(process, "check", "--deploy")
@@ -77,6 +84,7 @@ def _loses_the_broker(site: Site) -> None:
     """Beat, worker and sweeper find a broker again that was killed, and nobody restarts them."""
     until(lambda: SWEPT in site.log("sweeper"), "the first sweep")
     site.rabbit.kill()
+    assert "the broker cannot be used" in _doctor(site)
     site.rabbit.start()
     before = site.log("sweeper").count(SWEPT)
     until(lambda: site.log("sweeper").count(SWEPT) > before, "a sweep after the broker's end")
@@ -85,6 +93,7 @@ def _loses_the_broker(site: Site) -> None:
 
 def _loses_the_database(site: Site) -> None:
     site.database.kill()
+    assert "the database does not answer" in _doctor(site)
     site.database.start()
     before = site.log("sweeper").count("succeeded")
     until(lambda: site.log("sweeper").count("succeeded") > before, "a sweep after the database's")

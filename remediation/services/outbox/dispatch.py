@@ -138,6 +138,7 @@ def sweep() -> int:
     The back-off is kept in the cache; without the cache messages come more often, which does no
     harm.
     """
+    pause_.mark_swept()
     sent = 0
     for work in due():
         if pause_.first(f"swept:{work.kind}:{work.proposal_id}", work.pause):
