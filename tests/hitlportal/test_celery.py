@@ -59,3 +59,24 @@ def test_others_try_once() -> None:
     from hitlportal.celery import app
 
     assert app.conf.task_publish_retry is False
+
+
+LEVEL = """
+import logging
+from celery.signals import setup_logging
+from hitlportal.celery import app
+setup_logging.send(sender=None, loglevel="DEBUG")
+print(logging.getLevelName(logging.getLogger().level))
+logging.getLogger("x").error("two\\nlines")
+"""
+
+
+def test_beat_logs_at_the_level_of_its_environment() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEVEL],
+        cwd=places.START,
+        env={"HITL_PROCESS": "beat", "HITL_BROKER_URL": BROKER, "HITL_LOG_LEVEL": "ERROR"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "ERROR\n", done.stderr
+    assert len(done.stderr.splitlines()) == 1
