@@ -219,7 +219,7 @@ def _services(deciders: list[str]) -> Iterator[Finding]:
         more = " …" if len(names) > NAMED else ""
         yield Finding(
             f"nobody can decide on {len(names)} services: {', '.join(names[:NAMED])}{more}",
-            "`hitlportal rights give` or `rights import`, as web.",
+            "`hitlportal rights import`, as web.",
         )
 
 
