@@ -12,6 +12,8 @@ MOST = 10_000_000
 # text is searched for a constant, split into words, or searched by slow patterns.
 EVENT = 4
 FIND, SPLIT, SLOW = 100, 8, 1
+# What a token costs that was found, with its place among those of the same record.
+HIT = 8
 
 
 class OutOfBudget(Exception):

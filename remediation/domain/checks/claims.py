@@ -105,10 +105,12 @@ class _Held:
         self._of: dict[Token, set[str]] = {token: set() for token in self.anywhere}
         wanted, cited = Wanted(self.anywhere, given.budget), set(given.all_cited)
         for event in given.events if self.anywhere else ():
-            for token in wanted.held_by(event.text):
+            hits = wanted.held_by(event.text)
+            who, is_cited = {event.actor, event.address}, event in cited
+            for token in hits:
                 given.look()
-                self._of[token] |= {event.actor, event.address}
-                if event in cited:
+                self._of[token] |= who
+                if is_cited:
                     self._in[token].add(event)
 
     def near(self, token: Token, near: _Near) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, ip_address, ip_network
 
-from remediation.domain.checks.budget import FIND, SPLIT, Budget
+from remediation.domain.checks.budget import FIND, HIT, SPLIT, Budget
 from remediation.domain.formats.times import Told, times_in
 
 IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?!\.?\d)")
@@ -93,17 +93,23 @@ class Wanted:
         self._budget.spend(len(text) // SPLIT + 1)
         found = {token for token in self._plain if self._stands(token, text)}
         if self._words.next or self._words.ends:
-            found.update(self._whole_words(_PIECE.findall(text)))
+            found.update(self._counted(self._whole_words(_PIECE.findall(text))))
         if self._events.next:
             for run in set(_LETTERS.findall(text)):
-                found.update(self._in_run(_WORD.findall(run)))
+                found.update(self._counted(self._in_run(_WORD.findall(run))))
         if self._networks:
             for address in {match[0] for match in IPV4.finditer(text)}:
-                found.update(self._around(address))
+                found.update(self._counted(self._around(address)))
         if self._seconds or self._minutes:
             for seconds in {_seconds(told) for told in times_in(text)}:
-                found.update(self._at(seconds))
+                found.update(self._counted(self._at(seconds)))
         return found
+
+    def _counted(self, hits: Iterable[Token]) -> Iterator[Token]:
+        """Count each hit: many tokens may have one address, time or word."""
+        for token in hits:
+            self._budget.spend(HIT)
+            yield token
 
     def _stands(self, token: Token, text: str) -> bool:
         self._budget.spend(len(text) // FIND + 1)
