@@ -54,6 +54,7 @@ IGNORED = {
     "kwargsrepr",
     "origin",
     "redelivered",
+    "celery_beat_task",
 }
 
 

@@ -13,6 +13,8 @@ from uuid import uuid4
 
 import pytest
 import redis
+from celery import Celery
+from celery.beat import ScheduleEntry, Scheduler
 from kombu import Connection, Exchange, Queue
 
 from hitlportal import places, strict
@@ -214,6 +216,20 @@ def test_messages_of_the_portal_are_taken(worker: Worker) -> None:
         for limit in (None, app.conf.task_time_limit):
             app.send_task(EXECUTE, retry=False, connection=connection, time_limit=limit)
     until(lambda: len(worker.lines()) == before + 4, 30)
+
+
+def test_the_clocks_own_messages_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beat marks them with a header of its own, which nothing reads."""
+    sent: list[dict[str, Any]] = []
+    bare = Celery("a clock without tasks")
+    scheduler = Scheduler(bare, lazy=True)
+    monkeypatch.setattr(scheduler, "send_task", lambda *_, **options: sent.append(options))
+    entry = ScheduleEntry(name="execute", task=EXECUTE, schedule=60, app=bare)
+    scheduler.apply_async(entry, advance=False)
+    marked = sent[0]["headers"]
+    assert marked  # else this tests nothing
+    told = strict.headers({**message()["headers"], **marked}, {EXECUTE: (300, None)})
+    assert told["task"] == EXECUTE and not marked.keys() & told.keys()
 
 
 def test_a72_control_without_the_guard_a_message_runs_a_foreign_task(tmp_path: Path) -> None:
