@@ -16,6 +16,10 @@ def test_the_tests_of_each_line_are_those_that_name_it() -> None:
     assert attacks.render(TEXT) == TEXT, "run: python -m tests.docs.attacks"
 
 
+def test_a_line_without_a_test_has_a_reason_and_no_other_line_has_one() -> None:
+    assert set(LINES) - set(attacks.named()) == set(attacks.OPEN)
+
+
 def test_no_test_names_an_unknown_line() -> None:
     assert set(attacks.named()) <= set(LINES)
 
