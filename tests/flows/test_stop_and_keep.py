@@ -27,7 +27,7 @@ from remediation.services.execution import (
 )
 from remediation.services.execution import run as runs
 from remediation.services.review import report_agent
-from tests import factories
+from tests import factories, stepup
 from tests.factories import WEB, WORKER
 from tests.flows.conftest import MakeWorld
 from tests.flows.world import WORKER_ACTOR, World, acts
@@ -139,12 +139,14 @@ def test_a64_a_freeze_pauses_the_attempts_and_the_time_goes_on(
 
 def _agent_reported(world: World) -> None:
     """The agent's owner, who may neither decide nor halt, reports the agent."""
+    dave, about, why = (
+        world.people["dave"],
+        m.Proposal.objects.get().pk,
+        "It reports nonsense all day.",
+    )
     with acts(WEB):
-        report_agent.report(
-            actor=world.people["dave"].user,
-            proposal_id=m.Proposal.objects.get().pk,
-            reason="It reports nonsense all day.",
-        )
+        proof = stepup.proof(dave, report_agent.reporting(about, why))
+        report_agent.report(actor=dave.user, proposal_id=about, reason=why, proof=proof)
 
 
 def _target_away(world: World) -> None:

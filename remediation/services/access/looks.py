@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
 
@@ -26,6 +26,11 @@ def seen_at(assessment: Assessment) -> datetime:
     """Return when the worker last saw what is under review. The same rule as `seen_at_v1`."""
     again = newest(assessment)
     return max(assessment.recorded_at, again.recorded_at) if again else assessment.recorded_at
+
+
+def is_fresh(assessment: Assessment, now: datetime, life: timedelta) -> bool:
+    """Return whether what is under review was seen so recently; asks only if it must."""
+    return now < assessment.recorded_at + life or now < seen_at(assessment) + life
 
 
 def observation(assessment: Assessment) -> bytes:

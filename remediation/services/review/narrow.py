@@ -153,7 +153,7 @@ def _check(actor: User, proposal: Proposal, assessment: Assessment, slot: str) -
         raise errors.SlotNotOpen(slot[:40])
     if proposal.reverses_id is not None:
         raise errors.WrongState("a reversal is exactly the inverse of a run")
-    if looks.seen_at(assessment) + FRESH_FOR <= database_now():
+    if not looks.is_fresh(assessment, database_now(), FRESH_FOR):
         raise errors.AssessmentStale()
 
 

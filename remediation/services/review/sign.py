@@ -202,7 +202,7 @@ def _check_person(
         fitting = authorize.slots_of(actor, assessment)
     if slot not in fitting:
         raise errors.SlotNotOpen(slot[:40])
-    if looks.seen_at(assessment) + FRESH_FOR <= database_now():
+    if not looks.is_fresh(assessment, database_now(), FRESH_FOR):
         raise errors.AssessmentStale()
 
 

@@ -129,7 +129,7 @@ def _why_not(
         )
     if not slots:
         return gettext("The slots of your roles are already filled in this round.")
-    if looks.seen_at(assessment) + FRESH_FOR <= now:
+    if not looks.is_fresh(assessment, now, FRESH_FOR):
         return gettext(
             "The worker read the target more than 10 minutes ago, too long ago to sign."
             " Ask it to read the target again, then decide on the new round."
