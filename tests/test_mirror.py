@@ -19,6 +19,12 @@ ELSEWHERE = {
     "services/approvers_file": "services/people/test_approvers.py",  # reads the written file
     "services/guards": "database/test_review_rules.py",  # translates refusals of the database
     "services/transition": "database/test_record_or_nothing.py",  # a move and its entry, or neither
+    "services/access/administered": "services/people/test_administered.py",
+    "services/access/looks": "flows/test_seen_again.py",  # when a round was last seen
+    "services/assessment/seen_again": "flows/test_seen_again.py",
+    "services/outbox/take": "services/outbox/test_dispatch.py",
+    "services/reporting/own_words": "api/test_foreign_incidents.py",
+    "services/reporting/prepare": "api/test_foreign_incidents.py",  # what is told, and masked
     "services/access/asked": "services/access/test_deciders.py",  # what a round asks for
     "services/access/record_refusal": "services/reporting/test_secrets.py",
     "services/access/slots": "services/access/test_authorize.py",  # slots a right can fill

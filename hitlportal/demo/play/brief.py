@@ -14,21 +14,22 @@ from hitlportal.demo.play import effects, proofs
 from hitlportal.demo.play.scene import Scene
 
 APPROVERS = ("alice", "bob")
-PROCESSES = ("web", "worker", "sequencer", "eraser")
 # Django's own checks of cookies and headers ask for an https origin, as in production.
 ORIGIN = {"HITL_ORIGIN": "https://portal.example"}
 
 
 def play(scene: Scene, codes: Mapping[str, str], add_keys: Callable[[], None]) -> list[str]:
     """Play and check; returns what failed. Raises InstallationFailed."""
-    for process in PROCESSES:
-        check = ("check", "--deploy", "--fail-level", "WARNING")
-        scene.stack.installation.manage(*check, process=process, environment=ORIGIN)
     for username in APPROVERS:
         scene.players[username] = player = Player(username, scene.stack.origin)
         player.enrol(codes[username])
         player.sign_in()
     add_keys()
+    made = scene.stack.settings
+    own = {"web": made.web(), "worker": made.worker(), "sequencer": made.sequencer(), "eraser": {}}
+    for process, environment in own.items():
+        check = ("check", "--deploy", "--fail-level", "WARNING")
+        scene.stack.installation.manage(*check, process=process, environment=_checked(environment))
     effects.untouched(scene)
     report = scene.role_report
     scene.reaches(report, "in_review")
@@ -43,3 +44,9 @@ def play(scene: Scene, codes: Mapping[str, str], add_keys: Callable[[], None]) -
     scene.checks.equal("11", what, seen, ("succeeded", "contained"))
     proofs.replayed(scene, report)
     return scene.checks.failed
+
+
+def _checked(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment to check: of the process, with the installation's longer key."""
+    own = {name: value for name, value in environment.items() if name != "HITL_SECRET_KEY_FILE"}
+    return own | ORIGIN

@@ -128,9 +128,10 @@ def known_values(incident: Incident) -> frozenset[str]:
             searched += len(content)
             values = masking.values(content, names)
         new = (values or frozenset()) - known
-        length += sum(map(len, new))
-        if length > MOST_KNOWN:
-            break
+        more = sum(map(len, new))
+        if length + more > MOST_KNOWN:
+            continue  # one artefact full of secrets must not leave those of all others unknown
+        length += more
         known |= new
     return frozenset(known)
 

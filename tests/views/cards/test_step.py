@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -30,9 +31,12 @@ TARGET: Json = {
 @dataclass(frozen=True)
 class Read:
     observation: bytes
+    proposal_id: UUID
+    round: int = 1
     recorded_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.django_db
 def test_the_template_that_comes_stands_at_the_step_that_brings_it() -> None:
     """A02: on another step's card it would be read as what that one leaves."""
     release, undo = cards(RELEASE, UNDO)
@@ -66,4 +70,4 @@ def cards(*actions: str) -> tuple[StepCard, ...]:
     shown: dict[str, Json] = {AFTER: ["image a"], "template_changes": ["b"], "services": ["c"]}
     locator = made.steps[0].target.locator
     body = observation_body({locator: Observation(True, state, shown, True)})
-    return step_cards(made, cast("Assessment", Read(body)))
+    return step_cards(made, cast("Assessment", Read(body, uuid4())))
