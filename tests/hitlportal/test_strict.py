@@ -217,7 +217,7 @@ def test_messages_of_the_portal_are_taken(worker: Worker) -> None:
 
 
 def test_the_clocks_own_messages_are_taken() -> None:
-    """Beat marks them with a header of its own (celery/beat.py), which nothing reads."""
+    """Beat marks them with a header of its own (Celery 5.7), which nothing reads."""
     marked = {**message()["headers"], "celery_beat_task": True}
     told = strict.headers(marked, {EXECUTE: (300, None)})
     assert told["task"] == EXECUTE and "celery_beat_task" not in told
