@@ -154,7 +154,7 @@ def _does_not_stop(found: Proposal, assessment: Assessment | None) -> list[Json]
     except BadInput:  # of another catalogue
         return []
     seen = parse_observations(looks.observation(assessment)) if assessment else {}
-    at = instant.dump(assessment.recorded_at) if assessment else None
+    at = instant.dump(looks.seen_at(assessment)) if assessment else None
     return [
         {
             "step": step.index,

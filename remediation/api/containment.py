@@ -13,7 +13,6 @@ from remediation.domain.containment import Found, Why
 from remediation.domain.states import IncidentState, ProposalState
 from remediation.models import IncidentTransition, Proposal
 from remediation.services.execution import contain
-from remediation.services.reporting import own_words
 
 
 class Containment(serializers.Serializer[Any]):
@@ -32,16 +31,14 @@ def answer(found: Proposal) -> dict[str, Json]:
     """Return the incident's state, the newest look, and what this run lacks to contain it.
 
     A person's reason is omitted, and so are places and other agents' runs: an agent may be
-    compromised. Of an incident that others reported too, it reads only what its own proposals did,
-    and whether people closed it (A79).
+    compromised. It reads only what its own proposals did, and whether people closed it. That holds
+    in each incident: a rule for joint ones alone would tell an agent that others reported (A79).
     """
     incident, agent_id = found.incident, found.agent_id
-    joint = own_words.is_joint(incident, agent_id)
     move = incident.transitions.select_related("proposal").order_by("-id").first()
     look = incident.looks.select_related("proposal").order_by("-id").first()
-    if joint:
-        move = move if move and _is_told(move, agent_id) else None
-        look = look if look and look.proposal and look.proposal.agent_id == agent_id else None
+    move = move if move and _is_told(move, agent_id) else None
+    look = look if look and look.proposal and look.proposal.agent_id == agent_id else None
     succeeded = found.state == ProposalState.SUCCEEDED
     lacks: list[Json] = (
         [why for why in sorted({one.why.value for one in contain.lacks(found)})]
@@ -59,7 +56,7 @@ def answer(found: Proposal) -> dict[str, Json]:
 
 
 def _is_told(move: IncidentTransition, agent_id: UUID) -> bool:
-    """Return whether the move of a joint incident is this agent's business.
+    """Return whether the move of the incident is this agent's business.
 
     It was open again after a run of this agent contained it, or a person closed it, or a run of
     this agent moved it.

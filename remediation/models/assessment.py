@@ -31,6 +31,8 @@ class Assessment(Fact):
     risk = models.CharField(max_length=20, editable=False, default="")
     decide_by = models.DateTimeField(editable=False, null=True)
     run_within_s = models.PositiveIntegerField(editable=False, default=0)
+    # The newest equal look of its round, 0 for none: `authorize.newest` sets it; else None.
+    look: int | None = None
     # Whether the narrowing that made the proposal is an approval in this round (domain/narrowing).
     narrowing_counts = models.BooleanField(editable=False, default=False)
 

@@ -78,7 +78,8 @@ _WORDS: dict[ActName, Callable[[], str]] = {
         "reveal the secrets of artefact %(artefact)s (proposal %(object)s), because: %(reason)s"
     ),
     ActName.OBSERVE_AGAIN: lambda: gettext(
-        "read the target of proposal %(object)s again, which ends round %(round)s and its reviews"
+        "read the target of proposal %(object)s again; if something signed differs, "
+        "round %(round)s and its reviews end"
     ),
     ActName.REPORT_AGENT: lambda: gettext(
         "suspend the agent of proposal %(object)s, because: %(reason)s"

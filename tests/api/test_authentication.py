@@ -231,7 +231,7 @@ def test_a11_neither_the_maker_of_the_token_nor_the_owner_decides(
             sign.start(
                 actor=person.user,
                 proposal_id=proposal.pk,
-                round=1,
+                page=sign.Page(1),
                 decision="approve",
                 verdicts=yes,
                 reason={"code": "", "text": ""},

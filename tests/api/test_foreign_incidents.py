@@ -105,7 +105,7 @@ def test_a79_control_an_answer_from_what_is_stored_tells_it(
     assert names == {"diagnosis_digest", "secrets_found"}
 
 
-def test_a79_of_a_joint_incident_only_own_runs_are_told(
+def test_a79_an_agent_reads_of_its_own_runs_only(
     caller_of: CallerOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = caller_of("one"), caller_of("two")
@@ -121,7 +121,7 @@ def test_a79_of_a_joint_incident_only_own_runs_are_told(
     assert seen(one, first)["state"] == "contained"
     assert seen(two, second) == before
     # Control: without the guard, it reads the other's success.
-    monkeypatch.setattr(containment.own_words, "is_joint", lambda *_: False)
+    monkeypatch.setattr(containment, "_is_told", lambda *_: True)
     assert seen(two, second)["state"] == "contained"
 
 

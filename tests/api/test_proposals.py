@@ -252,7 +252,7 @@ def test_an_agent_sees_whether_its_incident_is_contained(scanner: Caller) -> Non
         "lacks": ["no_places"],
     }  # fmt: skip
     factories.incident_move(made.incident, "contained")
-    look = factories.look(made.incident, "access")
+    look = factories.look(made.incident, "access", proposal=made, step=0)
     factories.incident_move(
         made.incident, "open", source="contained", look=look, reason="access was found at host-7"
     )

@@ -200,7 +200,7 @@ class Measurement:
         started = sign.start(
             actor=alice.user,
             proposal_id=UUID(proposal),
-            round=1,
+            page=sign.Page(1),
             decision="approve",
             verdicts=door.YES,
             reason={"code": "", "text": ""},

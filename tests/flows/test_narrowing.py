@@ -64,11 +64,11 @@ class Narrowing(World):
         **changes: Any,
     ) -> sign.Started:
         with acts(WEB):
-            looked = self.conditions(proposal_id)
+            page, looked = self.page(proposal_id)
             given: dict[str, Any] = {
                 "actor": self.people[name].user,
                 "proposal_id": proposal_id,
-                "round": self.get(proposal_id).round,
+                "page": page,
                 "kept": [self.kept(proposal_id, step, parameters) for step in steps],
                 "verdicts": YES,
                 "reason": WHY,
@@ -318,7 +318,8 @@ def test_a_parameter_that_declares_nothing_stays(world: Narrowing) -> None:
         ({"verdicts": {"diagnosis": "no", "scope": "no", "action": "no"}}, errors.VerdictsDisagree),
         ({"reason": "short"}, errors.ReasonRequired),
         ({"slot": "security"}, errors.SlotNotOpen),  # A07: somebody without the slot
-        ({"round": 2}, errors.StaleDigest),
+        ({"page": sign.Page(2)}, errors.StaleDigest),
+        ({"page": sign.Page(1, 7)}, errors.StaleDigest),
     ],
 )
 def test_what_a_narrowing_needs(

@@ -10,14 +10,15 @@ import pytest
 from pytest import MonkeyPatch
 
 from remediation import models as m
-from remediation.domain.errors import AssessmentStale
+from remediation.domain.errors import AssessmentStale, StaleDigest
+from remediation.domain.statement import Decision
 from remediation.services.access import looks
 from remediation.services.assessment import seen_again
 from remediation.services.outbox import dispatch
 from remediation.services.review import sign
 from tests import factories, stepup
 from tests.factories import WEB, WORKER
-from tests.flows.world import World, acts
+from tests.flows.world import YES, World, acts
 
 
 def test_a76_an_equal_look_keeps_the_round_and_the_approvals(world: World) -> None:
@@ -75,6 +76,53 @@ def test_each_request_is_answered_once_and_can_be_asked_again(world: World) -> N
         assert m.SeenAgain.objects.count() == count
     with acts(WORKER):
         assert [one for one in dispatch.due() if one.kind == "assess"] == []
+
+
+def test_a_page_from_before_an_equal_look_cannot_be_approved(world: World) -> None:
+    proposal_id = world.in_review()
+    old = world.page(proposal_id)[0].look
+    look_again(world, proposal_id)
+    assert world.page(proposal_id)[0].look != old
+    with pytest.raises(StaleDigest, match="read again"):
+        start(world, proposal_id, look=old)
+    with pytest.raises(StaleDigest, match="read again"):
+        start(world, proposal_id, look=str(world.page(proposal_id)[0].look))
+    assert start(world, proposal_id, look=world.page(proposal_id)[0].look).session_id
+
+
+def test_control_without_the_mark_the_old_page_is_signed(
+    world: World, monkeypatch: MonkeyPatch
+) -> None:
+    proposal_id = world.in_review()
+    look_again(world, proposal_id)
+    monkeypatch.setattr(sign, "refuse_old_page", lambda *_, **__: None)
+    assert start(world, proposal_id, look=0).session_id
+
+
+def test_an_old_page_can_still_reject(world: World) -> None:
+    proposal_id = world.in_review()
+    look_again(world, proposal_id)
+    assert start(world, proposal_id, look=0, decision=Decision.REJECT).session_id
+
+
+def start(
+    world: World, proposal_id: UUID, look: object, decision: str = Decision.APPROVE
+) -> sign.Started:
+    """Start alice's review on a page that showed this look."""
+    looked = world.conditions(proposal_id)
+    no = decision == Decision.REJECT
+    with acts(WEB):
+        return sign.start(
+            actor=world.people["alice"].user,
+            proposal_id=proposal_id,
+            page=sign.Page(world.get(proposal_id).round, look),
+            decision=decision,
+            verdicts={"diagnosis": "no", "scope": "yes", "action": "no"} if no else YES,
+            reason={"code": "diagnosis_wrong" if no else "", "text": "It differs." if no else ""},
+            slot="security",
+            opened=looked.artefacts,
+            typed=looked.names,
+        )
 
 
 def look_again(world: World, proposal_id: UUID) -> None:

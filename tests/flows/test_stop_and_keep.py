@@ -141,12 +141,12 @@ def _agent_reported(world: World) -> None:
     """The agent's owner, who may neither decide nor halt, reports the agent."""
     dave, about, why = (
         world.people["dave"],
-        m.Proposal.objects.get().pk,
+        m.Proposal.objects.get(),
         "It reports nonsense all day.",
     )
     with acts(WEB):
         proof = stepup.proof(dave, report_agent.reporting(about, why))
-        report_agent.report(actor=dave.user, proposal_id=about, reason=why, proof=proof)
+        report_agent.report(actor=dave.user, proposal_id=about.pk, reason=why, proof=proof)
 
 
 def _target_away(world: World) -> None:

@@ -25,7 +25,7 @@ from remediation.domain import b64url, report
 from remediation.domain.approval_conditions import Conditions
 from remediation.domain.gate.approvers import Approvers
 from remediation.domain.plan import Plan
-from remediation.services.access import authorize
+from remediation.services.access import authorize, looks
 from remediation.services.actors import AgentActor, ProcessActor
 from remediation.services.assessment import assess
 from remediation.services.execution import execute, halt, in_flight, reconcile
@@ -252,11 +252,11 @@ class World:
             codes = {"reject": "diagnosis_wrong", "return": "evidence_missing"}
             reason = reason or {"code": codes[decision], "text": "It does not hold."}
         with acts(WEB):
-            looked = self.conditions(proposal_id)
+            page, looked = self.page(proposal_id)
             started = sign.start(
                 actor=someone.user,
                 proposal_id=proposal_id,
-                round=self.get(proposal_id).round,
+                page=page,
                 decision=decision,
                 verdicts=verdicts or YES,
                 reason=reason or {"code": "", "text": ""},
@@ -267,11 +267,18 @@ class World:
             answer = self.assertion(name, started)
             return sign.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
 
-    def conditions(self, proposal_id: UUID) -> Conditions:
-        """Return the conditions that the page requires: opened artefacts and typed names."""
+    def page(self, proposal_id: UUID) -> tuple[sign.Page, Conditions]:
+        """Return what a page that is opened now shows, and what it requires."""
         proposal = self.get(proposal_id)
         assessment = authorize.newest(proposal)
-        return statement.conditions(proposal, assessment) if assessment else Conditions()
+        if assessment is None:
+            return sign.Page(proposal.round), Conditions()
+        page = sign.Page(proposal.round, looks.mark(assessment))
+        return page, statement.conditions(proposal, assessment)
+
+    def conditions(self, proposal_id: UUID) -> Conditions:
+        """Return the conditions that the page requires: opened artefacts and typed names."""
+        return self.page(proposal_id)[1]
 
     def assertion(self, name: str, started: sign.Started | halt.Started) -> dict[str, Any]:
         challenge = b64url.decode(started.options["challenge"])

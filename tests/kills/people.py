@@ -122,10 +122,11 @@ class People:
     def _sign(self, someone: Person, proposal_id: UUID) -> None:
         looked = door.conditions(str(proposal_id))
         row = m.Proposal.objects.get(pk=proposal_id)
+        assessment = authorize.newest(row)
         started = sign.start(
             actor=someone.user,
             proposal_id=proposal_id,
-            round=row.round,
+            page=sign.Page(row.round, looks.mark(assessment) if assessment else 0),
             decision="approve",
             verdicts=door.YES,
             reason={"code": "", "text": ""},

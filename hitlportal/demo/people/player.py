@@ -100,6 +100,7 @@ class Player:
             "reason": {"code": reason[0], "text": reason[1]},
             "slot": slot_of(form),
             "round": int(form.attributes["data-round"]),
+            "look": int(form.attributes["data-look"]),
         }
         if decision == "approve":
             names = page.values_of("data-name")
@@ -135,6 +136,7 @@ class Player:
             "reason": reason,
             "slot": slot_of(form),
             "round": int(form.attributes["data-round"]),
+            "look": int(form.attributes["data-look"]),
             "opened": self._open_artefacts(proposal, form),
             "typed": [name for kept, name in names.items() if kept != step],
         }

@@ -75,6 +75,7 @@
       reason: form.elements.reason.value.trim(),
       slot: form.elements.slot.value,
       round: Number(form.dataset.round),
+      look: Number(form.dataset.look),
       opened: opened(),
       typed: typedIn(form).map((input) => input.value),
     }, token);

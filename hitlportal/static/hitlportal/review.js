@@ -92,6 +92,7 @@
       reason: reasonFor(form, decision),
       slot: form.elements.slot.value,
       round: Number(form.dataset.round),
+      look: Number(form.dataset.look),
       opened: opened(),
       typed: typedIn(form).map((input) => input.value),
     }, token);

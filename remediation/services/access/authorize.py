@@ -9,10 +9,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Subquery
+from django.db.models.functions import Coalesce
 
 from remediation.domain.policy import ROLES
 from remediation.domain.slots import KEY_ROLES
-from remediation.models import Assessment, Proposal, User
+from remediation.models import Assessment, Proposal, SeenAgain, User
 from remediation.services.access.asked import asked_by
 
 AUDITOR, LEAD, SECURITY = "auditor", "lead", "security"
@@ -69,8 +71,13 @@ def excluded(proposal_id: UUID) -> dict[str, tuple[str, ...]]:
 
 
 def newest(proposal: Proposal) -> Assessment | None:
-    """Return the assessment of the proposal's present round."""
-    return Assessment.objects.filter(proposal=proposal, round=proposal.round).first()
+    """Return the assessment of the proposal's present round, with its newest equal look."""
+    looks = SeenAgain.objects.filter(proposal=proposal, round=proposal.round).order_by("-pk")
+    rows = Assessment.objects.filter(proposal=proposal, round=proposal.round)
+    found = rows.annotate(newest_look=Coalesce(Subquery(looks.values("pk")[:1]), 0)).first()
+    if found:
+        found.look = found.newest_look
+    return found
 
 
 def deciding_roles(person: UUID) -> frozenset[str]:

@@ -17,9 +17,19 @@ def is_asked(proposal: Proposal) -> bool:
 
 
 def newest(assessment: Assessment) -> SeenAgain | None:
-    """Return the newest equal look of the assessment's round."""
+    """Return the newest equal look of the assessment's round; asks only if there can be one."""
+    if assessment.look == 0:
+        return None
     rows = SeenAgain.objects.filter(proposal=assessment.proposal_id, round=assessment.round)
     return rows.order_by("-pk").first()
+
+
+def mark(assessment: Assessment) -> int:
+    """Return by what a page knows that its shown fields are those of the newest look."""
+    if assessment.look is not None:
+        return assessment.look
+    again = newest(assessment)
+    return again.pk if again else 0
 
 
 def seen_at(assessment: Assessment) -> datetime:

@@ -40,11 +40,6 @@ def alias(incident: Incident, agent_id: UUID) -> UUID:
     return UUID(bytes=sha256(seed).digest()[:16], version=4)
 
 
-def is_joint(incident: Incident, agent_id: UUID) -> bool:
-    """Return whether another agent reported the incident."""
-    return incident.reports.exclude(agent_id=agent_id).exists()
-
-
 def told(incident: Incident, own: Masked, agent_id: UUID) -> Told:
     """Return what the agent is told; call it before the report is recorded."""
     # Which artefacts are new is not told: their rows name only who brought them first.

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate
-from uuid import UUID
 
 from django.db import transaction
 
@@ -202,14 +201,15 @@ def said(found: Found) -> str:
     return f"{count} secret{'' if count == 1 else 's'}: {', '.join(kinds)}"
 
 
-def revealing(proposal_id: UUID, sha256: str, reason: str) -> Act:
+def revealing(proposal: Proposal, sha256: str, reason: str) -> Act:
     """Return the act of `reveal`, to be signed."""
-    said: dict[str, Json] = {"artefact": sha256, "reason": _reason(reason)}
-    return Act(ActName.REVEAL, f"proposal:{proposal_id}", said)
+    said: dict[str, Json] = {"artefact": sha256, "reason": masked_reason(proposal, reason)}
+    return Act(ActName.REVEAL, f"proposal:{proposal.pk}", said)
 
 
-def _reason(reason: str) -> str:
-    return masking.mask_text(" ".join(reason.split()))
+def masked_reason(proposal: Proposal, reason: str) -> str:
+    """Return a person's reason as the record keeps it: without the secrets of the incident."""
+    return masking.mask_text(" ".join(reason.split()), known_values(proposal.incident))
 
 
 def reveal(
@@ -223,7 +223,8 @@ def reveal(
     """
     if not visibility.may_reveal(actor, proposal):
         raise NotEntitled("only the security role with the right to review every affected service")
-    act, reason = revealing(proposal.pk, sha256, reason), _reason(reason)
+    act = revealing(proposal, sha256, reason)
+    reason = str(act.input["reason"])
     if not REASON_LEAST <= len(reason) <= REASON_MOST:
         raise ReasonRequired(f"say why in {REASON_LEAST} to {REASON_MOST} characters")
     row = Evidence.objects.filter(incident_id=proposal.incident_id, sha256=sha256).first()

@@ -40,7 +40,14 @@ from remediation.services.reporting import secrets as secrecy
 from remediation.services.reporting import supersede
 from remediation.services.review import report_agent
 from remediation.services.review import statement as statements
-from remediation.services.review.sign import FRESH_FOR, Started, refuse_excluded, under_review
+from remediation.services.review.sign import (
+    FRESH_FOR,
+    Page,
+    Started,
+    refuse_excluded,
+    refuse_old_page,
+    under_review,
+)
 
 
 def may_narrow(user: User, proposal: Proposal) -> bool:
@@ -59,7 +66,7 @@ def start(
     *,
     actor: User,
     proposal_id: UUID,
-    round: object,
+    page: Page,
     kept: Sequence[Kept],
     verdicts: Mapping[str, str],
     reason: str,
@@ -76,8 +83,7 @@ def start(
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal, assessment = under_review(actor, proposal_id)
-        if type(round) is not int or round != proposal.round:
-            raise errors.StaleDigest("the proposal was assessed again after this page was loaded")
+        refuse_old_page(proposal, assessment, page, approves=True)
         _check(actor, proposal, assessment, slot)
         left = _left(proposal, kept)
         statement = NarrowingStatement(

@@ -12,7 +12,6 @@ from remediation.domain.act import Act, ActName
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.domain.policy import ROLES
-from remediation.domain.secrets import masking
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.models import Agent, AgentVersion, Proposal, User
 from remediation.services.access import authorize, visibility
@@ -51,13 +50,10 @@ def may_report(user: User, proposal: Proposal) -> bool:
     return bool(found) and visibility.may_view(user, proposal)
 
 
-def reporting(proposal_id: UUID, reason: str) -> Act:
-    """Return the act of `report`, to be signed. Its input is masked as far as the text alone says.
-
-    The entry holds only its digest, beside the reason with the incident's secrets masked.
-    """
-    said = masking.mask_text(visible(" ".join(reason.split())))
-    return Act(ActName.REPORT_AGENT, f"proposal:{proposal_id}", {"reason": said})
+def reporting(proposal: Proposal, reason: str) -> Act:
+    """Return the act of `report`, to be signed."""
+    said = secrets.masked_reason(proposal, visible(reason))
+    return Act(ActName.REPORT_AGENT, f"proposal:{proposal.pk}", {"reason": said})
 
 
 @transaction.atomic
@@ -74,8 +70,8 @@ def report(*, actor: User, proposal_id: UUID, reason: str, proof: stepup.Proof |
         raise errors.NoSuchObject()
     if not may_report(actor, proposal):
         raise errors.NotEntitled("only approvers and leads")
-    act = reporting(proposal_id, reason)
-    reason = masking.mask_text(visible(reason.strip()), secrets.known_values(proposal.incident))
+    act = reporting(proposal, reason)
+    reason = str(act.input["reason"])
     if not MIN_REASON <= len(reason) <= MAX_REASON:
         raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
     signed = stepup.check(actor=actor, act=act, proof=proof)

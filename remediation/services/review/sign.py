@@ -36,6 +36,17 @@ FRESH_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
+class Page:
+    """What the page showed: the round, and the newest equal look of it (`looks.mark`), 0 for none.
+
+    As the browser sends them: both may be anything.
+    """
+
+    round: object
+    look: object = 0
+
+
+@dataclass(frozen=True)
 class Started:
     """What the browser needs: the session's id and options for navigator.credentials.get()."""
 
@@ -55,7 +66,7 @@ def start(
     *,
     actor: User,
     proposal_id: UUID,
-    round: object,
+    page: Page,
     decision: str,
     verdicts: Mapping[str, str],
     reason: Mapping[str, str],
@@ -65,19 +76,19 @@ def start(
 ) -> Started:
     """Compose the statement about the present round, for this person to sign once.
 
-    ``round`` is the round that the page showed: what is signed must be what was shown (promise
-    2), and each assessment opens a new round. ``opened`` names the artefacts that the person
-    opened, ``typed`` the names typed, for `approval_conditions`. Raises StaleDigest when the
-    round is over, else NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState,
-    AssessmentStale, AgentDisabled, ProposerLost, AlreadyReviewed, EvidenceNotOpened,
-    NameNotTyped, VerdictsDisagree, ReasonRequired, BadInput.
+    What is signed must be what was shown (promise 2). Each assessment opens a new round, and what
+    is shown and not pinned may differ after an equal look. ``opened`` names the artefacts that
+    the person opened, ``typed`` the names typed, for `approval_conditions`.
+    Raises StaleDigest when the round is over or, for an approval, the look is old, else
+    NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
+    AgentDisabled, ProposerLost, AlreadyReviewed, EvidenceNotOpened, NameNotTyped,
+    VerdictsDisagree, ReasonRequired, BadInput.
     """
     why = statements.reason_of(proposal_id, reason)
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal, assessment = under_review(actor, proposal_id)
-        if type(round) is not int or round != proposal.round:
-            raise errors.StaleDigest("the proposal was assessed again after this page was loaded")
+        refuse_old_page(proposal, assessment, page, approves=decision == Decision.APPROVE)
         _check_person(actor, proposal, assessment, slot, decision)
         statement = statements.compose(actor, proposal, assessment, decision, verdicts, why, slot)
         statement.check_consistent()
@@ -177,6 +188,19 @@ def under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]:
     if incidents.keeps_from_running(proposal):
         raise errors.WrongState("the incident is closed, so this proposal does not run any more")
     return proposal, assessment
+
+
+def refuse_old_page(
+    proposal: Proposal, assessment: Assessment, page: Page, *, approves: bool
+) -> None:
+    """Refuse to judge another round, and to approve what was shown before the newest look.
+
+    Raises StaleDigest.
+    """
+    if type(page.round) is not int or page.round != proposal.round:
+        raise errors.StaleDigest("the proposal was assessed again after this page was loaded")
+    if approves and (type(page.look) is not int or page.look != looks.mark(assessment)):
+        raise errors.StaleDigest("the target was read again after this page was loaded")
 
 
 def refuse_excluded(actor: User, proposal: Proposal) -> None:

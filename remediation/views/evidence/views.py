@@ -31,7 +31,7 @@ def show(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
 
 def _revealing(request: HttpRequest, proposal_id: UUID, sha256: str) -> Act:
     proposal, _ = _artefact(decorators.person(request), proposal_id, sha256)
-    return secrets.revealing(proposal.pk, sha256, step_up.text_of(request, "reason"))
+    return secrets.revealing(proposal, sha256, step_up.text_of(request, "reason"))
 
 
 @step_up.signed_form(_revealing)

@@ -55,6 +55,7 @@ class NarrowPage:
 
     proposal_id: UUID
     round: int
+    look: int  # the newest equal look of the round
     sentences: tuple[str, ...]
     person: str
     steps: tuple[StepChoice, ...]

@@ -9,7 +9,7 @@ from remediation.domain.approval_conditions import Conditions, to_type
 from remediation.domain.catalogue import Narrows
 from remediation.domain.plan import Plan, Step
 from remediation.models import Proposal, User
-from remediation.services.access import authorize
+from remediation.services.access import authorize, looks
 from remediation.services.access.asked import owners_in
 from remediation.services.load_plan import load_plan
 from remediation.services.review import statement
@@ -31,6 +31,7 @@ def narrow_page(user: User, proposal: Proposal) -> NarrowPage:
     return NarrowPage(
         proposal_id=proposal.pk,
         round=proposal.round,
+        look=looks.mark(assessment),
         sentences=sentences(plan),
         person=user.get_username(),
         steps=_steps(plan, asked),

@@ -17,6 +17,7 @@ from remediation.domain.narrowing import Kept
 from remediation.domain.plan import Step
 from remediation.services.load_plan import load_plan
 from remediation.services.review import narrow as service
+from remediation.services.review.sign import Page
 from remediation.views import bodies, decorators
 from remediation.views.cards.proposal import visible
 from remediation.views.narrow import presenter
@@ -40,7 +41,7 @@ def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> 
     started = service.start(
         actor=person,
         proposal_id=proposal_id,
-        round=body.get("round"),
+        page=Page(body.get("round"), body.get("look", 0)),
         kept=_kept(load_plan(bytes(visible(person, proposal_id).plan)).steps, body),
         verdicts=bodies.texts(body, "verdicts"),
         reason=bodies.text(body, "reason"),

@@ -53,8 +53,14 @@ class Rail:
     state: str
     round: int
     assessment_id: int | None = None
+    look: int = 0  # the newest equal look of the round (services/access/looks.py)
     decide_by: datetime | None = None
     who: Who | None = None
+
+    @property
+    def seen(self) -> str:
+        """Return by what the page knows that it shows what the worker saw last."""
+        return f"{self.assessment_id}.{self.look}" if self.assessment_id else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from remediation.domain.headline import headline
 from remediation.domain.ruling import Ruling
 from remediation.models import Assessment, Proposal, User
-from remediation.services.access import authorize
+from remediation.services.access import authorize, looks
 from remediation.services.clock import database_now
 from remediation.services.reporting import make_plan
 from remediation.services.review import report_agent
@@ -89,6 +89,7 @@ def _rail(proposal: Proposal, assessment: Assessment | None) -> Rail:
         state=proposal.state,
         round=proposal.round,
         assessment_id=assessment.pk,
+        look=looks.mark(assessment),
         decide_by=Ruling.parse(bytes(assessment.ruling)).decide_by,
         who=who(proposal, assessment),
     )

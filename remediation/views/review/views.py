@@ -45,7 +45,7 @@ def rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 def _rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     page = presenter.rail(visible(decorators.person(request), proposal_id))
     seen = request.GET.get("seen", "")
-    now = str(page.assessment_id or "")
+    now = page.seen
     changed = seen != now or page.state != "in_review"
     return render(
         request,
@@ -62,13 +62,11 @@ def _observing(request: HttpRequest, proposal_id: UUID) -> Act:
 
 @step_up.signed_form(_observing)
 def observe(request: HttpRequest, proposal_id: UUID, proof: stepup.Proof | None) -> HttpResponse:
-    """Ask the worker to read the target again; that opens a new round."""
+    """Ask the worker to read the target again; what differs opens a new round."""
     service.observe_again(actor=decorators.person(request), proposal_id=proposal_id, proof=proof)
     messages.info(
         request,
-        gettext(
-            "The worker will read the target again. This page tells you when the new round is open."
-        ),
+        gettext("The worker will read the target again. This page says when it has."),
     )
     return redirect("review", proposal_id)
 
@@ -80,7 +78,7 @@ def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> 
     started = service.start(
         actor=person,
         proposal_id=proposal_id,
-        round=body.get("round"),
+        page=service.Page(body.get("round"), body.get("look", 0)),
         decision=bodies.text(body, "decision"),
         verdicts=bodies.texts(body, "verdicts"),
         reason=bodies.texts(body, "reason"),
@@ -93,7 +91,7 @@ def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> 
 
 def _reporting(request: HttpRequest, proposal_id: UUID) -> Act:
     proposal = visible(decorators.person(request), proposal_id)
-    return suspicion.reporting(proposal.pk, step_up.text_of(request, "reason"))
+    return suspicion.reporting(proposal, step_up.text_of(request, "reason"))
 
 
 @step_up.signed_form(_reporting)

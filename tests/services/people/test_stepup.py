@@ -67,7 +67,7 @@ FORGED: dict[str, tuple[type[errors.Refused], Callable[[World, UUID, Proof], Pro
     "another act": (
         errors.StaleDigest,
         lambda w, p, good: stepup.proof(
-            w.people["alice"], report_agent.reporting(p, "It lies about the evidence.")
+            w.people["alice"], report_agent.reporting(w.get(p), "It lies about the evidence.")
         ),
     ),
     "a signature over another nonce": (
@@ -130,7 +130,9 @@ def test_the_entry_is_enough_to_verify_it(world: World) -> None:
 def test_a76_an_agent_is_not_reported_by_a_cookie_alone(world: World) -> None:
     proposal_id, alice = world.in_review(), world.people["alice"]
     why = "It lies about the evidence."
-    other = stepup.proof(alice, report_agent.reporting(proposal_id, "It is slow, no more."))
+    other = stepup.proof(
+        alice, report_agent.reporting(world.get(proposal_id), "It is slow, no more.")
+    )
     for proof, refusal in ((None, errors.PasskeyNeeded), (other, errors.StaleDigest)):
         with pytest.raises(refusal), acts(WEB):
             report_agent.report(actor=alice.user, proposal_id=proposal_id, reason=why, proof=proof)

@@ -30,15 +30,14 @@ def world(db: None, tmp_path: Path, settings: Settings) -> World:
 
 
 def report(world: World, name: str, proposal_id: object, reason: str = WHY) -> m.Agent:
+    someone = world.people[name]
     with acts(WEB):
+        row = m.Proposal.objects.filter(pk=str(proposal_id)).first()
         return report_agent.report(
-            actor=world.people[name].user,
+            actor=someone.user,
             proposal_id=proposal_id,  # type: ignore[arg-type]
             reason=reason,
-            proof=stepup.proof(
-                world.people[name],
-                report_agent.reporting(proposal_id, reason),  # type: ignore[arg-type]
-            ),
+            proof=row and stepup.proof(someone, report_agent.reporting(row, reason)),
         )
 
 
@@ -117,7 +116,7 @@ def test_a_signature_begun_before_the_report_approves_nothing(world: World) -> N
         started = sign.start(
             actor=bob.user,
             proposal_id=proposal_id,
-            round=1,
+            page=sign.Page(1),
             decision="approve",
             verdicts=YES,
             reason={"code": "", "text": ""},

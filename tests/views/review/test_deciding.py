@@ -172,8 +172,8 @@ def test_a14_the_session_of_another_person_cannot_be_signed(
 ) -> None:
     alice, mallory = world.people["alice"], world.people["mallory"]
     started = sign.start(
-        actor=alice.user, proposal_id=proposal_id, round=1, decision="approve", verdicts=YES,
-        reason={"code": "", "text": ""}, slot="security",
+        actor=alice.user, proposal_id=proposal_id, page=sign.Page(1), decision="approve",
+        verdicts=YES, reason={"code": "", "text": ""}, slot="security",
     )  # fmt: skip
     answer = browser_of(mallory).send(
         "review_sign",

@@ -15,6 +15,7 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain.catalogue import ACTIONS
 from tests import factories
+from tests.flows.test_seen_again import look_again
 from tests.flows.world import World
 from tests.views.conftest import BrowserOf, text_of
 
@@ -160,11 +161,11 @@ def test_the_rail_says_when_the_page_has_grown_old(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     alice = browser_of(world.people["alice"])
-    seen = str(m.Assessment.objects.get(proposal_id=proposal_id).pk)
-    assert "Assessed again" not in text_of(alice.get("review_rail", proposal_id, seen=seen))
+    seen = f"{m.Assessment.objects.get(proposal_id=proposal_id).pk}.0"
+    assert "out of date" not in text_of(alice.get("review_rail", proposal_id, seen=seen))
     world.assess(proposal_id, reason="drift")
     answer = alice.get("review_rail", proposal_id, seen=seen)
-    assert "Assessed again" in text_of(answer)
+    assert "out of date" in text_of(answer)
     assert answer.status_code == 286  # htmx stops polling
 
 
@@ -184,3 +185,14 @@ def test_earlier_rounds_are_shown_as_counting_no_more(
     page = text_of(browser_of(world.people["bob"]).get("review", proposal_id))
     assert "Decided in earlier rounds" in page
     assert "round 1" in page
+
+
+def test_the_rail_says_so_after_an_equal_look_too(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    """Fields that are shown and not pinned may differ."""
+    alice = browser_of(world.people["alice"])
+    seen = f"{m.Assessment.objects.get(proposal_id=proposal_id).pk}.0"
+    look_again(world, proposal_id)
+    answer = alice.get("review_rail", proposal_id, seen=seen)
+    assert "out of date" in text_of(answer) and answer.status_code == 286
