@@ -281,10 +281,10 @@ THINGS = (
     Thing("E025", ("web",), banners_problem, "docs/configuration.md shows its form."),
     Thing(
         "E026", ("worker",), channels_problem,
-        "Nobody is told by any channel, not even by mail. docs/operate/notifications.md.",
+        "No notification leaves by any channel, not even by mail. docs/operate/notifications.md.",
     ),
     Thing(
-        "W027", ("worker",), mail_problem, "Nobody is told by mail. Is HITL_EMAIL_HOST right?"
+        "W027", ("worker",), mail_problem, "No mail leaves. Is HITL_EMAIL_HOST right?"
     ),
     Thing("W028", ("web",), no_auditor, "Auditors' pages cannot read anything."),
     Thing("W029", ("web", "worker"), test_actions, "Only for tests and benchmarks: remove it."),

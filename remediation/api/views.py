@@ -28,7 +28,7 @@ from remediation.services.outbox import dispatch
 from remediation.services.reporting import prepare, submit, supersede, withdraw
 from remediation.services.reporting.idempotency import Answer, once, replay
 
-# The work of a request, in its transaction; it is told which trial it is.
+# The work of a request, in its transaction; its argument is the number of the trial.
 Work = Callable[[int], Answer]
 TRIALS = 3
 

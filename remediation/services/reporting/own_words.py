@@ -41,7 +41,7 @@ def alias(incident: Incident, agent_id: UUID) -> UUID:
 
 
 def told(incident: Incident, own: Masked, agent_id: UUID) -> Told:
-    """Return what the agent is told; call it before the report is recorded."""
+    """Return what the answer tells the agent; call it before the report is recorded."""
     # Which artefacts are new is not told: their rows name only who brought them first.
     before = IncidentReport.objects.filter(incident=incident, agent_id=agent_id).count()
     return Told(
