@@ -18,6 +18,7 @@ from celery.signals import celeryd_init, setup_logging, task_prerun, worker_proc
 from kombu import Exchange, Queue
 
 from hitlportal import env, heartbeat, logs
+from remediation import standing_back
 
 # Beat only sends; it has no settings, no database login and no task code.
 IS_BEAT = os.environ.get("HITL_PROCESS") == "beat"
@@ -150,6 +151,13 @@ def warm_up(**_: Any) -> None:
     from django.db import connection
 
     connection.ensure_connection()
+
+
+@worker_process_init.connect
+def stand_back(**_: Any) -> None:
+    """Let execution and pages win the CPU over assessments (A83)."""
+    if standing_back.is_fed_by_agents(app.amqp.queues.consume_from):
+        standing_back.stand_back()
 
 
 @task_prerun.connect
