@@ -2,7 +2,9 @@
 
 The entry says for ever what the log was when it got its new name. So the head must be one that the
 policy trusts, of this log, and of this tree. A head of more entries than the database has is taken
-only where a witness saw it and the operator declares the loss.
+only where a witness saw it and the operator declares the loss. Nothing shows that such a head
+continues this tree, because the entries between are gone. So an older head that the policy trusts
+must prove what is left.
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ class NotNewest(Rollback):
     """The database has a newer head that the policy's witnesses cosigned."""
 
 
+class NothingProvesTheRest(Fork):
+    """A loss was declared, and the database has no head that the policy trusts."""
+
+
 @dataclass(frozen=True)
 class Reopened:
     """A head that may be recorded, and how many of its entries the database has lost."""
@@ -48,7 +54,7 @@ def checked(
     """Return the head of the note if the log may go on from it. ``lost`` declares a loss.
 
     Raises Malformed, UnknownKey, BadSignature, QuorumMissing, OtherLog, Fork (another root),
-    NotDeclared, NotWitnessed and NotNewest.
+    NotDeclared, NotWitnessed, NothingProvesTheRest and NotNewest.
     """
     accepted = policy.check(note, verify)
     head = accepted.checkpoint
@@ -59,6 +65,7 @@ def checked(
             raise NotWitnessed(f"the head is of size {head.size}, the database has {size} entries")
         if not lost:
             raise NotDeclared(f"the database has {size} entries of {head.size}: --lost says so")
+        _rest_is_proven(size, policy, query, using)
         return Reopened(head, head.size - size)
     if tree_root(tree.reader(size, query), head.size) != head.root:
         raise Fork(f"the database has another root at size {head.size}")
@@ -73,6 +80,24 @@ def _same_log(head: Checkpoint, query: tree.Query) -> None:
     origin = Checkpoint.parse(Note.parse(str(rows[0][0])).text).origin
     if head.origin != origin:
         raise OtherLog(f"the head is of {head.origin}, the database's newest is of {origin}")
+
+
+def _rest_is_proven(size: int, policy: Policy, query: tree.Query, using: str) -> None:
+    """Compare the tree with the database's newest trusted head. Entries after it stay unproven.
+
+    Without this, a declared loss would let a rewritten database go on as an old one.
+    """
+    try:
+        newest = inclusion.newest(policy=policy, using=using).checkpoint
+    except inclusion.Unavailable as error:
+        raise NothingProvesTheRest(
+            f"no head of the database is one that the policy trusts ({error.detail}): restore an"
+            " older backup, or name a head that the database has, without --lost"
+        ) from error
+    if newest.size > size:
+        raise Fork(f"the database has a head of size {newest.size}, but only {size} entries")
+    if tree_root(tree.reader(size, query), newest.size) != newest.root:
+        raise Fork(f"the database has another root at size {newest.size}, which is no loss")
 
 
 def _not_older(head: Checkpoint, policy: Policy, using: str) -> None:

@@ -14,7 +14,7 @@ from audit.signing import NoteSigner
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.note import Note
 from audit.tlog.policy import Policy
-from tests.audit.conftest import House, run
+from tests.audit.conftest import House, run, tampering
 from tests.conftest import _as_login
 from tests.domain import record
 
@@ -96,13 +96,63 @@ def test_a86_control_without_the_check_every_one_is_recorded(
     assert {reopen(log, note) for note in hostile(log).values()} == {""}
 
 
+LONGER = Checkpoint(record.ORIGIN, 9, b"\x07" * 32)
+
+
+def cosigned(head: Checkpoint) -> None:
+    """Store the witness's line for a head that the database has."""
+    line = str(record.WITNESS.cosign(head.text(), 1_700_000_000))
+    run(
+        "INSERT INTO audit.cosignature (size, witness, line) VALUES (%s, 'w', %s)",
+        [head.size, line],
+    )
+
+
+def rewritten(log: House) -> None:
+    """Another past under the heads that were signed: what the owner of the tables can make."""
+    with tampering("leaf"):
+        run("UPDATE audit.leaf SET hash = %s WHERE idx = 1", [b"\x09" * 32])
+
+
 def test_a86_a_longer_head_is_a_declared_loss_that_a_witness_saw(log: House) -> None:
-    longer = Checkpoint(record.ORIGIN, 9, b"\x07" * 32)
-    assert reopen(log, head(longer), "--lost") == ""
+    cosigned(log.checkpoint())
+    assert reopen(log, head(LONGER), "--lost") == ""
     assert Entry.objects.order_by("-pk")[0].data["data"]["lost"] == 4
     # With a policy that asks no witness, the log's own key, perhaps the stolen one, is not enough.
     (log.directory / "policy").write_text(record.POLICY.dump(), encoding="utf-8")
-    assert reopen(log, head(longer, witness=None), "--lost").startswith("not_witnessed")
+    assert reopen(log, head(LONGER, witness=None), "--lost").startswith("not_witnessed")
+
+
+def test_a86_a_loss_does_not_hide_that_the_rest_was_rewritten(log: House) -> None:
+    """No part of the longer head proves what the database still has; an older head does."""
+    cosigned(log.checkpoint())
+    rewritten(log)
+    assert reopen(log, head(LONGER), "--lost").startswith("fork")
+
+
+def test_a86_a_loss_is_not_declared_where_no_head_proves_the_rest(log: House) -> None:
+    assert reopen(log, head(LONGER), "--lost").startswith("nothing_proves_the_rest")
+    # Heads by a thief, or of another log, prove nothing.
+    true = log.checkpoint()
+    with tampering("checkpoint"):
+        run("UPDATE audit.checkpoint SET note = %s", [head(true, THIEF)])
+    assert reopen(log, head(LONGER), "--lost").startswith("nothing_proves_the_rest")
+
+
+def test_a86_a_loss_with_more_heads_than_entries_is_refused(log: House) -> None:
+    """A database that has the signed head, but not the leaves below it, is not merely older."""
+    cosigned(log.checkpoint())
+    with tampering("leaf"):
+        run("DELETE FROM audit.leaf WHERE idx = 4")
+    assert reopen(log, head(LONGER), "--lost").startswith("fork")
+
+
+def test_a86_control_without_the_comparison_a_rewritten_rest_goes_on(
+    log: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reopening, "_rest_is_proven", lambda *_, **__: None)
+    rewritten(log)
+    assert reopen(log, head(LONGER), "--lost") == ""
 
 
 def test_a86_an_older_head_than_the_witnessed_one_is_refused(log: House) -> None:
@@ -110,8 +160,7 @@ def test_a86_an_older_head_than_the_witnessed_one_is_refused(log: House) -> None
     log.write(2)
     log.integrate()
     newest = log.checkpoint()
-    line = str(record.WITNESS.cosign(newest.text(), 1_700_000_000))
-    run("INSERT INTO audit.cosignature (size, witness, line) VALUES (7, 'w', %s)", [line])
+    cosigned(newest)
     assert reopen(log, old).startswith("not_newest")
     assert reopen(log, head(newest)) == ""
 
