@@ -42,10 +42,12 @@ class NothingProvesTheRest(Fork):
 
 @dataclass(frozen=True)
 class Reopened:
-    """A head that may be recorded, and how many of its entries the database has lost."""
+    """A head that may be recorded, how many of its entries the database has lost, and the newest
+    trusted note that the tree continues."""
 
     head: Checkpoint
     lost: int
+    rest: str
 
 
 def checked(
@@ -65,12 +67,11 @@ def checked(
             raise NotWitnessed(f"the head is of size {head.size}, the database has {size} entries")
         if not lost:
             raise NotDeclared(f"the database has {size} entries of {head.size}: --lost says so")
-        _rest_is_proven(size, policy, query, using)
-        return Reopened(head, head.size - size)
+        return Reopened(head, head.size - size, _proven_rest(size, policy, query, using))
     if tree_root(tree.reader(size, query), head.size) != head.root:
         raise Fork(f"the database has another root at size {head.size}")
     _not_older(head, policy, using)
-    return Reopened(head, 0)
+    return Reopened(head, 0, note)
 
 
 def _same_log(head: Checkpoint, query: tree.Query) -> None:
@@ -82,22 +83,25 @@ def _same_log(head: Checkpoint, query: tree.Query) -> None:
         raise OtherLog(f"the head is of {head.origin}, the database's newest is of {origin}")
 
 
-def _rest_is_proven(size: int, policy: Policy, query: tree.Query, using: str) -> None:
-    """Compare the tree with the database's newest trusted head. Entries after it stay unproven.
+def _proven_rest(size: int, policy: Policy, query: tree.Query, using: str) -> str:
+    """Return the database's newest trusted head, compared with the tree.
 
-    Without this, a declared loss would let a rewritten database go on as an old one.
+    Entries after it stay unproven. Without this, a declared loss would let a rewritten database
+    go on as an old one.
     """
     try:
-        newest = inclusion.newest(policy=policy, using=using).checkpoint
+        found = inclusion.newest(policy=policy, using=using)
     except inclusion.Unavailable as error:
         raise NothingProvesTheRest(
             f"no head of the database is one that the policy trusts ({error.detail}): restore an"
             " older backup, or name a head that the database has, without --lost"
         ) from error
+    newest = found.checkpoint
     if newest.size > size:
         raise Fork(f"the database has a head of size {newest.size}, but only {size} entries")
     if tree_root(tree.reader(size, query), newest.size) != newest.root:
         raise Fork(f"the database has another root at size {newest.size}, which is no loss")
+    return found.note
 
 
 def _not_older(head: Checkpoint, policy: Policy, using: str) -> None:

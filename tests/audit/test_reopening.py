@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pytest_django import Settings
 
 from audit import reopening
 from audit.models import Entry
+from audit.origin import Start
 from audit.signing import NoteSigner
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.note import Note
@@ -47,8 +49,9 @@ def reopen(log: House, note: str, *more: str) -> str:
     with _as_login("hitl_worker"):
         try:
             call_command(
-                "audit_reopen", "--vkey", str(NEW.vkey), "--seen", str(seen), "--reason", "x", *more
-            )
+                "audit_reopen", "--vkey", str(NEW.vkey), "--seen", str(seen), "--reason", "x",
+                "--out", str(log.directory / "start"), *more,
+            )  # fmt: skip
         except CommandError as error:
             assert Entry.objects.count() == before
             return str(error)
@@ -90,7 +93,7 @@ def test_a86_control_without_the_check_every_one_is_recorded(
     log: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def believe(note: str, *_: object, **__: object) -> reopening.Reopened:
-        return reopening.Reopened(Checkpoint.parse(Note.parse(note).text), 0)
+        return reopening.Reopened(Checkpoint.parse(Note.parse(note).text), 0, note)
 
     monkeypatch.setattr(reopening, "checked", believe)
     assert {reopen(log, note) for note in hostile(log).values()} == {""}
@@ -117,7 +120,12 @@ def rewritten(log: House) -> None:
 def test_a86_a_longer_head_is_a_declared_loss_that_a_witness_saw(log: House) -> None:
     cosigned(log.checkpoint())
     assert reopen(log, head(LONGER), "--lost") == ""
-    assert Entry.objects.order_by("-pk")[0].data["data"]["lost"] == 4
+    entry = Entry.objects.order_by("-pk")[0]
+    assert entry.data["data"]["lost"] == 4
+    # The sequencer gets the head that proves what is left, and the digest of the entry.
+    start = Start.parse((log.directory / "start").read_text(encoding="utf-8"))
+    assert start is not None and start.entry == sha256(entry.body).digest()
+    assert Checkpoint.parse(Note.parse(start.note).text) == log.checkpoint()
     # With a policy that asks no witness, the log's own key, perhaps the stolen one, is not enough.
     (log.directory / "policy").write_text(record.POLICY.dump(), encoding="utf-8")
     assert reopen(log, head(LONGER, witness=None), "--lost").startswith("not_witnessed")
@@ -150,7 +158,7 @@ def test_a86_a_loss_with_more_heads_than_entries_is_refused(log: House) -> None:
 def test_a86_control_without_the_comparison_a_rewritten_rest_goes_on(
     log: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reopening, "_rest_is_proven", lambda *_, **__: None)
+    monkeypatch.setattr(reopening, "_proven_rest", lambda *_: "")
     rewritten(log)
     assert reopen(log, head(LONGER), "--lost") == ""
 
@@ -172,3 +180,17 @@ def test_a_reopening_without_a_policy_or_a_head_is_refused(
         assert reopen(log, bad).startswith("malformed")
     settings.AUDIT_POLICY_FILE = ""
     assert "name a policy" in reopen(log, head(log.checkpoint()))
+
+
+def test_a_reopening_whose_file_cannot_be_written_is_not_recorded(log: House) -> None:
+    (log.directory / "start").mkdir()
+    assert "nothing is recorded" in reopen(log, head(log.checkpoint()))
+
+
+def test_the_sequencer_goes_on_from_the_file_of_the_ceremony(log: House) -> None:
+    assert reopen(log, head(log.checkpoint())) == ""
+    log.signers = [NEW]
+    (log.directory / "start").replace(log.head.path)
+    log.sequencer = None
+    assert log.integrate() == 1
+    assert log.checkpoint().origin == NEW.vkey.name
