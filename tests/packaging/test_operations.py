@@ -153,8 +153,8 @@ def _goes_on_under_a_new_name(site: Site, known: Path) -> None:
     Path(start).replace(_head(site))
     (site.var / "worker" / "head").unlink(missing_ok=True)
     site.start(*UNITS)
-    until(_head(site).exists, "a head under the new name")
-    assert _head(site).read_text().startswith(f"{ORIGIN}-2\n")
+    renamed = f"{ORIGIN}-2\n"
+    until(lambda: _head(site).read_text().startswith(renamed), "a head under the new name")
     _adds(site, "after-the-restore")
     assert "HOLDS" in site.run("worker", "audit_verify", "--seen", str(known))
     gone = site.try_to("worker", "audit_verify", "--seen", str(lost))
