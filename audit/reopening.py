@@ -2,7 +2,9 @@
 
 The entry says for ever what the log was when it got its new name. So the head must be one that the
 policy trusts, of this log, and of this tree. A head of more entries than the database has is taken
-only where a witness saw it and the operator declares the loss.
+only where a witness saw it and the operator declares the loss. Nothing shows that such a head
+continues this tree, because the entries between are gone. So an older head that the policy trusts
+must prove what is left.
 """
 
 from __future__ import annotations
@@ -34,12 +36,18 @@ class NotNewest(Rollback):
     """The database has a newer head that the policy's witnesses cosigned."""
 
 
+class NothingProvesTheRest(Fork):
+    """A loss was declared, and the database has no head that the policy trusts."""
+
+
 @dataclass(frozen=True)
 class Reopened:
-    """A head that may be recorded, and how many of its entries the database has lost."""
+    """A head that may be recorded, how many of its entries the database has lost, and the newest
+    trusted note that the tree continues."""
 
     head: Checkpoint
     lost: int
+    rest: str
 
 
 def checked(
@@ -48,7 +56,7 @@ def checked(
     """Return the head of the note if the log may go on from it. ``lost`` declares a loss.
 
     Raises Malformed, UnknownKey, BadSignature, QuorumMissing, OtherLog, Fork (another root),
-    NotDeclared, NotWitnessed and NotNewest.
+    NotDeclared, NotWitnessed, NothingProvesTheRest and NotNewest.
     """
     accepted = policy.check(note, verify)
     head = accepted.checkpoint
@@ -59,11 +67,11 @@ def checked(
             raise NotWitnessed(f"the head is of size {head.size}, the database has {size} entries")
         if not lost:
             raise NotDeclared(f"the database has {size} entries of {head.size}: --lost says so")
-        return Reopened(head, head.size - size)
+        return Reopened(head, head.size - size, _proven_rest(size, policy, query, using))
     if tree_root(tree.reader(size, query), head.size) != head.root:
         raise Fork(f"the database has another root at size {head.size}")
     _not_older(head, policy, using)
-    return Reopened(head, 0)
+    return Reopened(head, 0, note)
 
 
 def _same_log(head: Checkpoint, query: tree.Query) -> None:
@@ -73,6 +81,27 @@ def _same_log(head: Checkpoint, query: tree.Query) -> None:
     origin = Checkpoint.parse(Note.parse(str(rows[0][0])).text).origin
     if head.origin != origin:
         raise OtherLog(f"the head is of {head.origin}, the database's newest is of {origin}")
+
+
+def _proven_rest(size: int, policy: Policy, query: tree.Query, using: str) -> str:
+    """Return the database's newest trusted head, compared with the tree.
+
+    Entries after it stay unproven. Without this, a declared loss would let a rewritten database
+    go on as an old one.
+    """
+    try:
+        found = inclusion.newest(policy=policy, using=using)
+    except inclusion.Unavailable as error:
+        raise NothingProvesTheRest(
+            f"no head of the database is one that the policy trusts ({error.detail}): restore an"
+            " older backup, or name a head that the database has, without --lost"
+        ) from error
+    newest = found.checkpoint
+    if newest.size > size:
+        raise Fork(f"the database has a head of size {newest.size}, but only {size} entries")
+    if tree_root(tree.reader(size, query), newest.size) != newest.root:
+        raise Fork(f"the database has another root at size {newest.size}, which is no loss")
+    return found.note
 
 
 def _not_older(head: Checkpoint, policy: Policy, using: str) -> None:

@@ -16,15 +16,13 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from audit import tree
+from audit import origin, tree
 from audit.cosigning import Cosigners
 from audit.signing import NoteSigner
-from audit.tlog.canonical import read
 from audit.tlog.checkpoint import Checkpoint, opened
 from audit.tlog.errors import Mismatch, Rollback, TlogError
 from audit.tlog.growth import Growth
 from audit.tlog.head import HeadFile
-from audit.tlog.incident import find
 from audit.tlog.merkle import consistency_proof, leaf_hash, tree_root
 from audit.tlog.note import Note
 from audit.tlog.policy import Witness
@@ -36,7 +34,6 @@ logger = logging.getLogger(__name__)
 # A batch that commits within a few hundredths of a second, and fits into memory even if all entries
 # have the maximum length.
 LIMIT = 1_000
-REOPENED = "operator:log:reopened"
 
 _SNAPSHOT = (
     "SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text,"
@@ -56,10 +53,6 @@ _NEWEST = "SELECT size, note FROM audit.checkpoint ORDER BY size DESC LIMIT 1"
 
 class HeadMissing(TlogError):
     """The database has heads, but the file with the last signed head is missing."""
-
-
-class OriginChanged(TlogError):
-    """The database's head is of a log with another name, and no entry records a reopening."""
 
 
 class Sequencer:
@@ -132,22 +125,24 @@ class Sequencer:
 
     def _check_head(self, kept: str | None, note: str | None, size: int, root: bytes) -> None:
         keys = [signer.vkey for signer in self._signers]
-        held = opened(kept, keys, verify) if kept is not None else None
+        start = origin.Start.parse(kept) if kept is not None else None
+        held = self._opened(kept) if kept is not None and start is None else None
         if note is None:
-            if held is not None and held.size:
-                raise Rollback(f"size {held.size} was signed before, the database has no head")
+            if start is not None or (held is not None and held.size):
+                raise Rollback("a head was signed before, the database has no head")
             return
-        stated = Checkpoint.parse(Note.parse(note).text)
+        stated = origin.parsed(note)
         if stated.root != root or stated.size != size:
             raise Mismatch(f"the stored rows do not give the root signed for {size}")
         if stated.origin != self.origin:
-            if held is not None or not self._reopened():
-                raise OriginChanged(f"the newest head is of {stated.origin}, not of {self.origin}")
+            self._goes_on(start, stated)
             return
         newest = opened(note, keys, verify)
         if held is None:
-            if not self._begun_here(keys):
-                raise HeadMissing(f"{self._head.path} is gone; the database's head is {size}")
+            # The last process ended after its first commit and before it first wrote the file.
+            last = self._before_the_first(size)
+            if last is not None or start is not None:
+                self._goes_on(start, last or newest)
         else:
             proof = (
                 consistency_proof(tree.reader(size, self._query), held.size, size)
@@ -160,30 +155,23 @@ class Sequencer:
             # The last process ended after its commit and before writing the file.
             self._head.write(note)
 
-    def _begun_here(self, keys: Sequence[object]) -> bool:
-        """Return whether the only head with this name is the first one.
+    def _opened(self, kept: str) -> Checkpoint:
+        name = origin.parsed(kept).origin
+        if name != self.origin:
+            raise origin.OriginChanged(origin.unexplained(name, self.origin))
+        return opened(kept, [signer.vkey for signer in self._signers], verify)
 
-        Then the last process ended after its first commit and before it first wrote the file.
-        """
-        notes = self._query("SELECT note FROM audit.checkpoint ORDER BY size DESC LIMIT 2")
-        own = [n for (n,) in notes if n.split("\n", 1)[0] == self.origin]
-        return bool(keys) and len(own) == 1
-
-    def _reopened(self) -> bool:
-        """Return whether an entry says that the log continues under this name with this key."""
-        rows = self._query(
-            "SELECT body FROM audit.entry"
-            " WHERE position(%s::bytea IN body) > 0 AND position(%s::bytea IN body) > 0",
-            (REOPENED.encode(), self.origin.encode()),
-        )
+    def _goes_on(self, start: origin.Start | None, last: Checkpoint) -> None:
         vkeys = [str(signer.vkey) for signer in self._signers]
-        # The web process can append entries that look like one; such entries have no effect.
-        return any(
-            find(said, "action") == REOPENED
-            and find(said, "data.origin") == self.origin
-            and find(said, "data.vkey") in vkeys
-            for said in (read(bytes(body)) for (body,) in rows)
-        )
+        origin.check(start, last, self.origin, vkeys, self._query)
+
+    def _before_the_first(self, size: int) -> Checkpoint | None:
+        """Return the head before the only one with this name; HeadMissing if there are more."""
+        notes = self._query("SELECT note FROM audit.checkpoint ORDER BY size DESC LIMIT 2")
+        last = origin.parsed(notes[1][0]) if len(notes) > 1 else None
+        if last is not None and last.origin == self.origin:
+            raise HeadMissing(f"{self._head.path} is gone; the database's head is {size}")
+        return last
 
     # ---- integrate ------------------------------------------------------------------------------
 

@@ -149,9 +149,10 @@ def test_reopening_names_the_last_trusted_head(
     same = signing.generate("portal.example/audit")[1]
     settings.PROCESS = "worker"
     with _as_login("hitl_worker"):
-        call_command("audit_reopen", "--vkey", new, "--seen", str(seen), "--reason", "stolen")
+        given = ("--seen", str(seen), "--out", str(tmp_path / "start"), "--reason", "stolen")
+        call_command("audit_reopen", "--vkey", new, *given)
         with pytest.raises(CommandError, match="another one"):
-            call_command("audit_reopen", "--vkey", same, "--seen", str(seen), "--reason", "x")
+            call_command("audit_reopen", "--vkey", same, *given)
     said = Entry.objects.order_by("-pk")[0].data
     assert said["action"] == "operator:log:reopened"
     assert said["data"]["previous"] == seen.read_text()

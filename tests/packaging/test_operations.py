@@ -142,18 +142,19 @@ def _goes_on_under_a_new_name(site: Site, known: Path) -> None:
     lost = site.directory / "lost"
     lost.write_bytes(_head(site).read_bytes())
     vkey = site.new_key(f"{ORIGIN}-2", "audit-2.key")
-    reopened = ("audit_reopen", "--vkey", vkey, "--reason", "restored", "--seen")
+    start = str(site.directory / "start")
+    reopened = ("audit_reopen", "--vkey", vkey, "--reason", "restored", "--out", start, "--seen")
     refused = site.try_to("worker", *reopened, str(lost), "--lost")
     assert refused.returncode == 1  # no witness saw what was lost
     assert "Traceback" not in refused.stderr and "the database has" in refused.stderr
     site.run("worker", *reopened, str(known))
     site.trust(vkey)
     (site.etc / "keys" / "audit-2.key").replace(site.etc / "keys" / "audit.key")
-    _head(site).unlink()
+    Path(start).replace(_head(site))
     (site.var / "worker" / "head").unlink(missing_ok=True)
     site.start(*UNITS)
-    until(_head(site).exists, "a head under the new name")
-    assert _head(site).read_text().startswith(f"{ORIGIN}-2\n")
+    renamed = f"{ORIGIN}-2\n"
+    until(lambda: _head(site).read_text().startswith(renamed), "a head under the new name")
     _adds(site, "after-the-restore")
     assert "HOLDS" in site.run("worker", "audit_verify", "--seen", str(known))
     gone = site.try_to("worker", "audit_verify", "--seen", str(lost))

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from audit import log, reopening, tree
 from audit.management import operator
+from audit.origin import REOPENED, Start
 from audit.tlog.errors import TlogError
 from audit.tlog.head import HeadFile
 from audit.tlog.note import VerifierKey
@@ -22,8 +23,9 @@ class Command(BaseCommand):
     help = (
         "Record that the log continues under a new name and key, with the last head that an"
         " outsider saw under the old name. Stop the sequencer first; then start it with the new"
-        " key, the new name and a new head file. Verifiers need the vkey of the new key. The head"
-        " is checked first: with a policy that still names the old key, and with the stored tree."
+        " key, and with the file that this makes (--out) in place of its head file. Verifiers need"
+        " the vkey of the new key. The head is checked first: with a policy that still names the"
+        " old key, and with the stored tree."
     )
     requires_system_checks: list[str] = []
 
@@ -31,6 +33,9 @@ class Command(BaseCommand):
         parser.add_argument("--vkey", required=True, help="the new key; its name is the new origin")
         parser.add_argument(
             "--seen", type=Path, required=True, help="the last head that a witness or worker has"
+        )
+        parser.add_argument(
+            "--out", type=Path, required=True, help="the file to make for the sequencer"
         )
         parser.add_argument("--reason", required=True)
         parser.add_argument(
@@ -61,8 +66,8 @@ class Command(BaseCommand):
         if head.origin == vkey.name:
             raise CommandError(f"the log is called {head.origin}; the new name must be another one")
         with transaction.atomic():
-            log.append(
-                action="operator:log:reopened",
+            entry = log.append(
+                action=REOPENED,
                 actor=operator.actor(),
                 object=f"log:{vkey.name}",
                 data={
@@ -73,4 +78,15 @@ class Command(BaseCommand):
                     **({"lost": found.lost} if found.lost else {}),
                 },
             )
+            # Before the commit: after a crash here the file names an entry that does not exist, so
+            # the sequencer refuses it, and the command can be run again.
+            _write(options["out"], Start.of(entry.body, found.rest))
         self.stdout.write(f"Recorded: {head.origin} at size {head.size} continues as {vkey.name}.")
+        self.stdout.write(f"Put {options['out']} in place of the sequencer's head file.")
+
+
+def _write(path: Path, start: Start) -> None:
+    try:
+        HeadFile(path).write(start.dump())
+    except OSError as error:
+        raise CommandError(f"--out {path}: {error.strerror}; nothing is recorded") from error

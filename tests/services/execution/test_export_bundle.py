@@ -16,6 +16,7 @@ from pytest_django import Settings
 
 from audit import log
 from audit.models import Entry
+from audit.origin import Start
 from audit.sequencer import Sequencer
 from audit.tlog import bundle, bundle_form
 from audit.tlog.canonical import encode
@@ -343,12 +344,15 @@ def test_a_bundle_after_the_log_was_reopened_under_another_name(
 ) -> None:
     """The reader decides whether to trust the old key."""
     new = record.signer("portal.example/audit-2", "audit-2")
+    note = world.sequencer.note  # type: ignore[union-attr]
     with acts(WORKER):
-        log.append(
+        entry = log.append(
             action="operator:log:reopened", actor="operator:root", object=f"log:{new.vkey.name}",
-            data={"origin": new.vkey.name, "vkey": str(new.vkey), "previous": "", "reason": "x"},
+            data={"origin": new.vkey.name, "vkey": str(new.vkey), "previous": note, "reason": "x"},
         )  # fmt: skip
-    reopened = Sequencer(connection.connection, [new], HeadFile(tmp_path / "head-2"))
+    head = HeadFile(tmp_path / "head-2")
+    head.write(Start.of(entry.body, note).dump())
+    reopened = Sequencer(connection.connection, [new], head)
     with acts("hitl_sequencer"):
         reopened.start()
         reopened.drain()
