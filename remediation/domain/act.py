@@ -29,6 +29,7 @@ class ActName(StrEnum):
     REVEAL = "reveal"
     OBSERVE_AGAIN = "observe_again"
     REPORT_AGENT = "report_agent"
+    END_SESSIONS = "end_sessions"
 
 
 @dataclass(frozen=True, slots=True)

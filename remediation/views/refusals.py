@@ -44,6 +44,7 @@ ADVICE: tuple[tuple[type[Refused], Promise], ...] = (
         errors.SessionExpired,
         gettext_lazy("It took too long. Start the step again."),
     ),
+    (errors.SignedOut, gettext_lazy("Sign in again, and see under Settings where you are.")),
     (
         errors.SessionUsed,
         gettext_lazy("This was already submitted. Load the page to see the current state."),

@@ -84,6 +84,7 @@ _WORDS: dict[ActName, Callable[[], str]] = {
     ActName.REPORT_AGENT: lambda: gettext(
         "suspend the agent of proposal %(object)s, because: %(reason)s"
     ),
+    ActName.END_SESSIONS: lambda: gettext("sign you out everywhere but in this browser"),
 }
 
 

@@ -25,6 +25,10 @@ class SessionExpired(Conflict):
     """The review session has expired."""
 
 
+class SignedOut(Conflict):
+    """You were signed out in the meantime."""
+
+
 class SessionUsed(Conflict):
     """The review session was used already."""
 

@@ -32,6 +32,7 @@ from remediation.domain.errors import (
     NoSuchObject,
     NotEntitled,
     PasskeyRefused,
+    SignedOut,
     WrongState,
 )
 from remediation.domain.events import Event
@@ -194,8 +195,15 @@ def add_passkey(
 
 @transaction.atomic
 def remove_passkey(*, actor: User, authenticator_id: int) -> None:
-    """Remove one of the person's own passkeys, never the last. Raises NoSuchObject, LastPasskey."""
+    """Remove one of the person's own passkeys, never the last.
+
+    Ends the person's sessions; the caller keeps the present one (`sessions.keep`). Refuses when
+    another session ended the present one since the request began. Raises NoSuchObject,
+    LastPasskey, SignedOut.
+    """
     user = _locked(pk=actor.pk)
+    if user.session_epoch != actor.session_epoch:
+        raise SignedOut("nothing was changed")
     row = _passkeys(user).filter(pk=authenticator_id).first()
     if row is None:
         raise NoSuchObject()
@@ -208,6 +216,9 @@ def remove_passkey(*, actor: User, authenticator_id: int) -> None:
         data={"fingerprint": _fingerprint(row)},
     )
     row.delete()
+    # The deletion ended the sessions; the account is locked, so this is the epoch that it made.
+    user.refresh_from_db(fields=["session_epoch"])
+    actor.session_epoch = user.session_epoch
 
 
 # ---- parts ---------------------------------------------------------------------------------------

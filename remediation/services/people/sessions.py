@@ -21,9 +21,11 @@ from django.db import transaction
 from django.db.models import F
 
 from audit import log
-from remediation.domain import inert
+from remediation.domain import errors, inert
+from remediation.domain.act import Act, ActName
 from remediation.domain.events import Event
 from remediation.models import User
+from remediation.services.people import stepup
 
 # More are not listed; signing out elsewhere ends them nevertheless.
 MOST = 20
@@ -71,19 +73,39 @@ def sessions_of(user: User, session_key: str) -> list[Session]:
     ]
 
 
+def ending(person: User) -> Act:
+    """Return the act of `end_others`, to be signed."""
+    return Act(ActName.END_SESSIONS, person.actor, {})
+
+
 @transaction.atomic
-def end_others(*, actor: User) -> None:
-    """End every session of this person. The caller keeps the present one (`keep`)."""
-    log.append(action=Event.PERSON_SESSIONS_ENDED, actor=actor.actor, object=actor.actor, data={})
-    User.objects.filter(pk=actor.pk).update(session_epoch=F("session_epoch") + 1)
+def end_others(*, actor: User, proof: stepup.Proof | None) -> None:
+    """End every session of this person. The caller keeps the present one (`keep`).
+
+    `actor` is as this request found it. When another session ended this one since, the request
+    ends nothing: otherwise a stolen cookie in a loop would outlive the person's own session.
+    Raises SignedOut, and what `stepup.check` raises.
+    """
+    signed = stepup.check(actor=actor, act=ending(actor), proof=proof)
+    here = User.objects.filter(pk=actor.pk, session_epoch=actor.session_epoch)
+    if not here.update(session_epoch=F("session_epoch") + 1):
+        raise errors.SignedOut("nothing was changed")
+    entry = log.append(
+        action=Event.PERSON_SESSIONS_ENDED,
+        actor=actor.actor,
+        object=actor.actor,
+        data={"step_up": signed.data},
+    )
+    signed.use(entry.id)
+    actor.session_epoch += 1
 
 
 def keep(user: User, session: SessionBase) -> None:
     """Keep this session of the person, who just ended her sessions by what she did in it.
 
-    A crash before it is stored signs her out here, too.
+    It gets the epoch that her own act made, never a newer one of the row: another session may have
+    ended this one since. A crash before it is stored signs her out here, too.
     """
-    user.refresh_from_db(fields=["session_epoch"])
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     mark = _mark(session.session_key or "")
     kept = [{**one, "epoch": user.session_epoch} for one in _rows(user) if one["id"] == mark]

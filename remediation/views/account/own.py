@@ -7,8 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 
-from remediation.services.people import choose_notices, sessions
-from remediation.views import decorators
+from remediation.domain.act import Act
+from remediation.services.people import choose_notices, sessions, stepup
+from remediation.views import decorators, step_up
 from remediation.views.account import own_presenter
 from remediation.views.account import theme as own_theme
 
@@ -41,11 +42,15 @@ def theme(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@decorators.form
-def end_sessions(request: HttpRequest) -> HttpResponse:
-    """Sign out everywhere else."""
+def _ending(request: HttpRequest) -> Act:
+    return sessions.ending(decorators.person(request))
+
+
+@step_up.signed_form(_ending)
+def end_sessions(request: HttpRequest, proof: stepup.Proof | None) -> HttpResponse:
+    """Sign out everywhere else. A stolen cookie must not sign its victim out."""
     person = decorators.person(request)
-    sessions.end_others(actor=person)
+    sessions.end_others(actor=person, proof=proof)
     sessions.keep(person, request.session)
     messages.success(request, gettext("You are signed out everywhere else."))
     return redirect("settings")

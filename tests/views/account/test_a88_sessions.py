@@ -13,11 +13,14 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from audit.models import Entry
 from remediation import models as m
-from remediation.domain import b64url
+from remediation.domain import b64url, errors
+from remediation.domain.act import ActStatement
 from remediation.services.actors import operator
-from remediation.services.people import accounts, enroll, sessions
+from remediation.services.people import accounts, enroll, sessions, stepup
 from tests import factories
+from tests import stepup as signing
 from tests.conftest import AsLogin
 from tests.factories import Person
 from tests.views.account.test_passkey_alone import answer
@@ -125,10 +128,73 @@ def test_a88_the_end_of_sessions_elsewhere_outlives_the_cache(
 ) -> None:
     """It stood in the cache for a shift; the sessions' copies could outlive it."""
     here, elsewhere = browser_of(alice), browser_of(alice)
-    here.post("settings_sessions")
+    here.act("settings_sessions")
     cache.delete(f"own_sessions:{alice.user.person}")
     assert here.get("queue").status_code == 200
     assert elsewhere.get("queue").status_code == 302
+
+
+def race(
+    alice: Person, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch, *, adopt: bool
+) -> bool:
+    """A thief's request to end sessions is under way when alice ends hers; does he stay in?
+
+    With `adopt` the request takes over the account's newest epoch, as it once did.
+    """
+    victim, thief = browser_of(alice), browser_of(alice)
+    end_others = sessions.end_others
+
+    def slow(*, actor: m.User, proof: stepup.Proof | None) -> None:
+        monkeypatch.setattr(sessions, "end_others", end_others)
+        assert victim.act("settings_sessions").status_code == 302
+        if adopt:
+            actor.refresh_from_db(fields=["session_epoch"])
+        end_others(actor=actor, proof=proof)
+
+    monkeypatch.setattr(sessions, "end_others", slow)
+    answer = thief.act("settings_sessions")
+    stays = bool(thief.get("queue").status_code == 200)
+    assert (answer.status_code, stays) == ((302, True) if adopt else (409, False))
+    assert (victim.get("queue").status_code == 200) is not stays
+    return stays
+
+
+def test_a88_a_session_that_was_ended_ends_no_other(
+    alice: Person, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not race(alice, browser_of, monkeypatch, adopt=False)
+    assert [e.data["action"] for e in Entry.objects.all()].count("person:sessions:ended") == 1
+
+
+def test_a88_control_with_the_newest_epoch_a_thief_outlives_his_victim(
+    alice: Person, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert race(alice, browser_of, monkeypatch, adopt=True)
+
+
+def test_a88_a_session_that_was_ended_removes_no_passkey(alice: Person) -> None:
+    second = Authenticator.objects.get(user=factories.person("second-p").user)
+    Authenticator.objects.filter(pk=second.pk).update(user=alice.user)
+    stale = m.User.objects.get(pk=alice.user.pk)
+    sessions.end_others(actor=alice.user, proof=signing.proof(alice, sessions.ending(alice.user)))
+    with pytest.raises(errors.SignedOut):
+        enroll.remove_passkey(actor=stale, authenticator_id=second.pk)
+    assert Authenticator.objects.filter(user=alice.user).count() == 2
+    # Control: with the account's newest epoch the same call removes it.
+    enroll.remove_passkey(actor=alice.user, authenticator_id=second.pk)
+    assert Authenticator.objects.filter(user=alice.user).count() == 1
+
+
+def test_a76_a_cookie_alone_signs_nobody_out(alice: Person, browser_of: BrowserOf) -> None:
+    thief, victim = browser_of(alice), browser_of(alice)
+    assert thief.post("settings_sessions").status_code == 422
+    assert victim.get("queue").status_code == 200
+    asked = thief.begin("settings_sessions").json()
+    assert "sign you out everywhere but in this browser" in asked["words"]
+    assert ActStatement.parse(asked["statement"].encode()).object == alice.actor
+    # Control: the passkey's signature is all that was missing.
+    assert thief.act("settings_sessions").status_code == 302
+    assert victim.get("queue").status_code == 302
 
 
 def test_sessions_that_ended_are_not_listed(alice: Person, browser_of: BrowserOf) -> None:

@@ -14,7 +14,7 @@ from remediation.services.people import choose_notices, sessions
 from tests import factories
 from tests.conftest import AsLogin
 from tests.factories import WORKER, Person
-from tests.views.conftest import sign_in, text_of
+from tests.views.conftest import BrowserOf, sign_in, text_of
 
 pytestmark = pytest.mark.django_db
 PAGE = reverse("settings")
@@ -126,15 +126,18 @@ def test_the_theme_is_a_cookie_that_the_page_follows(client: Client, as_login: A
 
 
 def test_signing_out_elsewhere_ends_every_other_session(
-    client: Client, alice: Person, as_login: AsLogin
+    client: Client, alice: Person, as_login: AsLogin, browser_of: BrowserOf
 ) -> None:
     phone, stranger = Client(headers={"User-Agent": "x Firefox/140 iPhone"}), Client()
+    browser = browser_of(alice)
+    browser.client = client
     sign_in(phone, alice.user)
     sign_in(stranger, factories.person("bob-s").user)
     with as_login("hitl_web"):
         for one in (client, phone):
             assert one.get(PAGE).status_code == 200
-        assert client.post(reverse("settings_sessions"))["Location"] == PAGE
+    assert browser.act("settings_sessions")["Location"] == PAGE
+    with as_login("hitl_web"):
         assert phone.get(PAGE).status_code == 302
         assert client.get(PAGE).status_code == stranger.get(PAGE).status_code == 200
     # Also those that an older list does not name; and one that begins later lives.
