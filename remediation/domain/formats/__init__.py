@@ -10,5 +10,5 @@ from remediation.domain.formats.cloudtrail import CloudTrail
 from remediation.domain.formats.form import Format
 from remediation.domain.formats.server_log import ServerLog
 
-# If two formats match a record, the first one's value counts.
+# The first format that recognises a record reads it, alone: the more exact ones stand first.
 FORMATS: tuple[Format, ...] = (CloudTrail(), ServerLog())

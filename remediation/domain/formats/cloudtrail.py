@@ -18,7 +18,7 @@ _NOTHING_THERE = re.compile(r"NoSuch|NotFound|NotConfigured")
 class CloudTrail(Format):
     """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html"""
 
-    def is_record(self, names: Set[str]) -> bool:
+    def is_record(self, names: Set[str], body: Body) -> bool:
         return "eventname" in names
 
     def name(self, body: Body) -> str:

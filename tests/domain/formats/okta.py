@@ -11,7 +11,7 @@ from remediation.domain.formats.form import Format
 class Okta(Format):
     """Okta's system log: https://developer.okta.com/docs/reference/api/system-log/"""
 
-    def is_record(self, names: Set[str]) -> bool:
+    def is_record(self, names: Set[str], body: Body) -> bool:
         return {"eventtype", "outcome"} <= names
 
     def name(self, body: Body) -> str:
