@@ -7,8 +7,9 @@ Evidence is untrusted: anything of another form is ignored, and nothing here rai
 from __future__ import annotations
 
 from remediation.domain.formats.cloudtrail import CloudTrail
+from remediation.domain.formats.elastic import ElasticCloudTrail
 from remediation.domain.formats.form import Format
 from remediation.domain.formats.server_log import ServerLog
 
 # The first format that recognises a record reads it, alone: the more exact ones stand first.
-FORMATS: tuple[Format, ...] = (CloudTrail(), ServerLog())
+FORMATS: tuple[Format, ...] = (CloudTrail(), ElasticCloudTrail(), ServerLog())

@@ -11,6 +11,7 @@ from audit.tlog.canonical import Json
 from remediation.domain import formats
 from remediation.domain.formats.body import Body, members, say, strings_in, value_at
 from remediation.domain.formats.form import Format
+from remediation.domain.formats.nested import LEVELS, nested_in
 from remediation.domain.formats.times import first_time
 
 
@@ -141,15 +142,27 @@ class Records:
 
 
 def _bodies(document: Json) -> Iterator[tuple[str, Body, Format]]:
-    """Yield all records at any depth, in the document's order; not those inside another record."""
-    rest: list[tuple[str, Json]] = [("", document)]
+    """Yield all records at any depth, in the document's order; not those inside another record.
+
+    A record that stands as text in an object has the pointer of that object.
+    """
+    rest: list[tuple[str, Json, int]] = [("", document, 0)]
+    taken: set[str] = set()
     while rest:
-        at, value = rest.pop()
+        at, value, level = rest.pop()
         form = form_of(value) if isinstance(value, dict) else None
         if form is not None and isinstance(value, dict):
-            yield at, value, form
-        else:
-            rest += reversed(list(members(at, value)))
+            if at not in taken:
+                taken.add(at)
+                yield at, value, form
+            continue
+        inner = [(pointer, member, level) for pointer, member in members(at, value)]
+        if isinstance(value, dict) and level < LEVELS:
+            inner += [
+                (at if isinstance(held, dict) else f"{at}/{name}", held, level + 1)
+                for name, held in nested_in(value)
+            ]
+        rest += reversed(inner)
 
 
 def form_of(body: Body) -> Format | None:
