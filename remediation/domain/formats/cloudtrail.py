@@ -26,7 +26,7 @@ _NOTHING_THERE = re.compile(r"NoSuch|NotFound|NotConfigured")
 _IN_SESSION = ("AssumedRole", "FederatedUser", "WebIdentityUser", "SAMLUser")
 MOST = 50
 _NAME = re.compile(r"(?:name|names|arn|id|ids|identifier|number|resource|key)$", re.IGNORECASE)
-_NO_NAME = re.compile(r"session|request|external|token", re.IGNORECASE)
+_NO_NAME = re.compile(r"sessionname|externalid|token|^(?:client)?requestid", re.IGNORECASE)
 # What a call hands to its caller, in its answer.
 _GIVEN = (
     "accessKey.accessKeyId",
