@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from remediation.domain.checks.budget import Budget
+from remediation.domain.checks.tokens import Token, Wanted
 from remediation.domain.formats.times import first_time, times_in
 
 AT = datetime(2026, 11, 30, 13, 27, 13, tzinfo=UTC)
@@ -39,3 +41,12 @@ def test_no_instant(text: str) -> None:
 def test_a_time_in_an_ambiguous_zone_is_at_no_instant() -> None:
     (told,) = times_in("It connected at 2026-11-30 13:27:13 IST.")
     assert not told.sure and not told.is_at(AT)
+
+
+def test_an_ambiguous_claim_is_not_found_at_the_same_digits_in_utc() -> None:
+    """Control: without the letters it is found."""
+    record = "2026-11-30 13:27:13 UTC"
+    for text, found in (("2026-11-30 13:27:13 IST", False), ("2026-11-30 13:27:13", True)):
+        (told,) = times_in(text)
+        token = Token("time", told.text, told)
+        assert (token in Wanted([token], Budget(10_000)).held_by(record)) is found
