@@ -171,5 +171,9 @@ class Wanted:
             yield from self._minutes.get(near, ())
 
 
+_APART = 10**12
+
+
 def _seconds(told: Told) -> int:
-    return int((told.at - _EPOCH).total_seconds())
+    """Return its instant; a time of unknown zone stands apart, so that it equals no sure one."""
+    return int((told.at - _EPOCH).total_seconds()) + (0 if told.sure else _APART)

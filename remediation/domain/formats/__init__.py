@@ -6,9 +6,35 @@ Evidence is untrusted: anything of another form is ignored, and nothing here rai
 
 from __future__ import annotations
 
+from remediation.domain.formats.azure import Azure
 from remediation.domain.formats.cloudtrail import CloudTrail
+from remediation.domain.formats.elastic import ElasticCloudTrail
 from remediation.domain.formats.form import Format
+from remediation.domain.formats.github import GitHubAudit, GitHubWebhook
+from remediation.domain.formats.google_cloud import GoogleCloud
+from remediation.domain.formats.guardduty import GuardDuty
+from remediation.domain.formats.ocsf import Ocsf
+from remediation.domain.formats.okta import Okta
+from remediation.domain.formats.saas import GitLab, Microsoft365, Slack
+from remediation.domain.formats.security_hub import SecurityHub
 from remediation.domain.formats.server_log import ServerLog
+from remediation.domain.formats.snowflake import Snowflake
 
-# If two formats match a record, the first one's value counts.
-FORMATS: tuple[Format, ...] = (CloudTrail(), ServerLog())
+# The first format that recognises a record reads it, alone: the more exact ones stand first.
+FORMATS: tuple[Format, ...] = (
+    CloudTrail(),
+    ElasticCloudTrail(),
+    GuardDuty(),
+    SecurityHub(),
+    Ocsf(),
+    GoogleCloud(),
+    Azure(),
+    Microsoft365(),
+    Okta(),
+    GitHubAudit(),
+    GitHubWebhook(),
+    GitLab(),
+    Slack(),
+    Snowflake(),
+    ServerLog(),
+)

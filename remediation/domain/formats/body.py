@@ -55,3 +55,28 @@ def strings_in(value: Json, at: str = "") -> Iterator[tuple[str, str]]:
             rest += reversed(list(members(pointer, item)))
         elif item is not None and not isinstance(item, bool):
             yield pointer, str(item)
+
+
+def word(body: Body, *path: str) -> str:
+    """Return the text or the whole number at a path as text, "" if there is none."""
+    value = value_at(body, *path)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value)
+
+
+def one_of(body: Body, *paths: str) -> str:
+    """Return the first text or number that is not empty at these paths, written ``a.b.c``."""
+    return next((said for path in paths if (said := word(body, *path.split(".")))), "")
+
+
+def items(body: Body, *path: str) -> list[Body]:
+    """Return the objects in the list at a path; an object alone counts as a list of one."""
+    value = value_at(body, *path)
+    listed = value if isinstance(value, list) else [value]
+    return [item for item in listed if isinstance(item, dict)]
+
+
+def names_of(*said: str) -> tuple[str, ...]:
+    """Return the names without empty ones and repetitions, in their order."""
+    return tuple(dict.fromkeys(name for name in said if name))

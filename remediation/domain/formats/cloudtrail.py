@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set
+from itertools import islice
 
-from remediation.domain.formats.body import Body, say
+from audit.tlog.canonical import Json
+from remediation.domain.formats.body import (
+    Body,
+    items,
+    names_of,
+    one_of,
+    say,
+    strings_in,
+    value_at,
+)
 from remediation.domain.formats.form import Format
 
 # Lambda's event names end in the API date and a version: AddPermission20150331v2.
@@ -13,13 +23,40 @@ _API_DATE = re.compile(r"\d{8}(v\d+)?$")
 _READING = re.compile(r"(Get|List|Describe|Head|Lookup|BatchGet)[A-Z]")
 # A read that finds nothing configured still succeeded: its caller learnt that nothing is there.
 _NOTHING_THERE = re.compile(r"NoSuch|NotFound|NotConfigured")
+_IN_SESSION = ("AssumedRole", "FederatedUser", "WebIdentityUser", "SAMLUser")
+MOST = 50
+_NAME = re.compile(r"(?:name|names|arn|id|ids|identifier|number|resource|key)$", re.IGNORECASE)
+_NO_NAME = re.compile(r"sessionname|externalid|token|^(?:client)?requestid", re.IGNORECASE)
+# What a call hands to its caller, in its answer.
+_GIVEN = (
+    "accessKey.accessKeyId",
+    "credentials.accessKeyId",
+    "assumedRoleUser.arn",
+    "federatedUser.arn",
+    "serviceSpecificCredential.serviceUserName",
+    "loginProfile.userName",
+)
+_MADE = (
+    "user.arn",
+    "user.userName",
+    "role.arn",
+    "role.roleName",
+    "policy.arn",
+    "group.arn",
+    "instanceProfile.arn",
+    "functionArn",
+    "functionUrl",
+    "keyPairId",
+    "keyName",
+)
 
 
 class CloudTrail(Format):
     """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html"""
 
-    def is_record(self, names: Set[str]) -> bool:
-        return "eventname" in names
+    def is_record(self, names: Set[str], body: Body) -> bool:
+        """Return whether it names a call; LookupEvents holds the event itself as text."""
+        return bool(say(body, "eventName")) and "cloudtrailevent" not in names
 
     def name(self, body: Body) -> str:
         return _API_DATE.sub("", say(body, "eventName"))
@@ -40,7 +77,36 @@ class CloudTrail(Format):
         return say(body, "userIdentity", "userName")
 
     def actor(self, body: Body) -> str:
-        return say(body, "userIdentity", "arn")
+        return one_of(
+            body,
+            "userIdentity.arn",
+            "userIdentity.invokedBy",
+            "userIdentity.principalId",
+            "userIdentity.userName",
+            "userIdentity.accountId",
+        )
+
+    def issuer(self, body: Body) -> str:
+        return one_of(
+            body,
+            "userIdentity.sessionContext.sessionIssuer.arn",
+            "userIdentity.sessionContext.webIdFederationData.federatedProvider",
+            "userIdentity.identityProvider",
+        )
+
+    def session(self, body: Body) -> str:
+        """Return the name of the session of a role or of a federated user."""
+        if say(body, "userIdentity", "type") not in _IN_SESSION:
+            return ""
+        return say(body, "userIdentity", "principalId").partition(":")[2]
+
+    def objects(self, body: Body) -> tuple[str, ...]:
+        resources = [one_of(item, "ARN", "resourceName") for item in items(body, "resources")]
+        return names_of(*resources, *named_in(value_at(body, "requestParameters")))
+
+    def obtained(self, body: Body) -> tuple[str, ...]:
+        paths = _GIVEN + (_MADE if self.name(body).startswith("Create") else ())
+        return names_of(*(one_of(body, f"responseElements.{path}") for path in paths))
 
     def address(self, body: Body) -> str:
         return say(body, "sourceIPAddress")
@@ -58,4 +124,16 @@ class CloudTrail(Format):
         if code:
             return code
         failed = say(body, "responseElements", "ConsoleLogin") == "Failure"
-        return "the sign-in failed" if failed else None
+        return "the sign-in failed" if failed else ""
+
+
+def named_in(asked: Json) -> list[str]:
+    """Return the names and ids that the parameters of a call hold, at most MOST of them."""
+    found = (text for at, text in strings_in(asked) if _names(at) and 0 < len(text) <= 2048)
+    return list(islice(found, MOST))
+
+
+def _names(pointer: str) -> bool:
+    parts = [part for part in pointer.split("/") if not part.isdigit()]
+    last = parts[-1] if parts else ""
+    return bool(_NAME.search(last)) and not _NO_NAME.search(last)

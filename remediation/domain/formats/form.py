@@ -12,8 +12,11 @@ class Format(ABC):
     """One format of records; a subclass overrides what it can read."""
 
     @abstractmethod
-    def is_record(self, names: Set[str]) -> bool:
-        """Return whether an object with these lower-case member names is a record of it."""
+    def is_record(self, names: Set[str], body: Body) -> bool:
+        """Return whether the object is a record of it; ``names`` are its members in lower case.
+
+        The first format that says yes reads the record alone: ask for more than one common name.
+        """
 
     def name(self, body: Body) -> str:
         """Return the name of the call."""
@@ -41,6 +44,22 @@ class Format(ABC):
 
     def actor(self, body: Body) -> str:
         """Return the caller, if the record has something more exact than key or name."""
+        return ""
+
+    def issuer(self, body: Body) -> str:
+        """Return who issued the caller's session: the role that it assumed, or its provider."""
+        return ""
+
+    def objects(self, body: Body) -> tuple[str, ...]:
+        """Return the names of what was acted on."""
+        return ()
+
+    def obtained(self, body: Body) -> tuple[str, ...]:
+        """Return the credentials and identities that the call gave to its caller."""
+        return ()
+
+    def note(self, body: Body) -> str:
+        """Return why the record may be about nothing real now: a sample, archived, a test."""
         return ""
 
     def address(self, body: Body) -> str:

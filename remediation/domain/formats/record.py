@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -11,12 +11,8 @@ from audit.tlog.canonical import Json
 from remediation.domain import formats
 from remediation.domain.formats.body import Body, members, say, strings_in, value_at
 from remediation.domain.formats.form import Format
+from remediation.domain.formats.nested import LEVELS, nested_in
 from remediation.domain.formats.times import first_time
-
-
-def _first(read: Callable[[Format], str]) -> str:
-    """Return the first format's value that is not empty."""
-    return next((said for said in map(read, formats.FORMATS) if said), "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +25,7 @@ class Event:
     sha256: str
     pointer: str
     body: Body
+    form: Format
     error: str = ""
 
     @cached_property
@@ -38,58 +35,78 @@ class Event:
 
     @cached_property
     def name(self) -> str:
-        return _first(lambda form: form.name(self.body))
+        return self.form.name(self.body)
 
     @property
     def service(self) -> str:
-        return _first(lambda form: form.service(self.body))
+        return self.form.service(self.body)
 
     @property
     def region(self) -> str:
-        return _first(lambda form: form.region(self.body))
+        return self.form.region(self.body)
 
     @cached_property
     def time(self) -> datetime | None:
-        return first_time(_first(lambda form: form.time(self.body)))
+        return first_time(self.form.time(self.body))
 
     @property
     def key(self) -> str:
-        return _first(lambda form: form.key(self.body))
+        return self.form.key(self.body)
 
     @property
     def user(self) -> str:
-        return _first(lambda form: form.user(self.body))
+        return self.form.user(self.body)
 
     @property
     def actor(self) -> str:
         """Return the caller, as exactly as the record says."""
-        return self.key or _first(lambda form: form.actor(self.body)) or self.user
+        return self.key or self.form.actor(self.body) or self.user
+
+    @property
+    def issuer(self) -> str:
+        """Return who issued the caller's session: the role that it assumed, or its provider."""
+        return self.form.issuer(self.body)
+
+    @cached_property
+    def objects(self) -> tuple[str, ...]:
+        """Return the names of what was acted on."""
+        return self.form.objects(self.body)
+
+    @cached_property
+    def obtained(self) -> tuple[str, ...]:
+        """Return the credentials and identities that the call gave to its caller."""
+        return self.form.obtained(self.body) if not self.error else ()
+
+    @property
+    def note(self) -> str:
+        """Return why the record may be about nothing real now: a sample, archived, a test."""
+        return self.form.note(self.body)
 
     @property
     def address(self) -> str:
-        return _first(lambda form: form.address(self.body))
+        return self.form.address(self.body)
 
     @property
     def account(self) -> str:
-        return _first(lambda form: form.account(self.body))
+        return self.form.account(self.body)
 
     @property
     def message(self) -> str:
         """Return the message of a log line, without its prefix if the agent split it off."""
-        return _first(lambda form: form.message(self.body))
+        return self.form.message(self.body)
 
     @property
     def acts(self) -> bool:
         """Return whether it is a call or statement, and not only a line about a connection."""
-        return any(form.acts(self.body) for form in formats.FORMATS)
+        return self.form.acts(self.body)
 
     @property
     def session(self) -> str:
-        return _first(lambda form: form.session(self.body))
+        return self.form.session(self.body)
 
     @property
     def ends_session(self) -> bool:
-        return any(form.ends_session(self.body) for form in formats.FORMATS)
+        return self.form.ends_session(self.body)
 
     def say(self, *path: str) -> str:
         """Return the text at a path, "" if there is none; names match in any case."""
@@ -109,12 +126,11 @@ class Records:
     def of(cls, sha256: str, document: Json) -> Records:
         """Find the records of an artefact, at any depth and in any format. Raises nothing."""
         bodies = list(_bodies(document))
-        errors = {pointer: _error(body) for pointer, body in bodies}
+        errors = {at: form.error(body) or "" for at, body, form in bodies}
         for form in formats.FORMATS:
-            errors |= form.late_errors(bodies, errors)
-        return cls(
-            {pointer: Event(sha256, pointer, body, errors[pointer]) for pointer, body in bodies}
-        )
+            own = [(at, body) for at, body, reader in bodies if reader is form]
+            errors |= form.late_errors(own, errors)
+        return cls({at: Event(sha256, at, body, form, errors[at]) for at, body, form in bodies})
 
     def at(self, pointer: str) -> Event | None:
         """Return the innermost record that contains the pointer."""
@@ -125,26 +141,31 @@ class Records:
         return self.found[pointer]
 
 
-def _bodies(document: Json) -> Iterator[tuple[str, Body]]:
-    """Yield all records at any depth, in the document's order; not those inside another record."""
-    rest: list[tuple[str, Json]] = [("", document)]
+def _bodies(document: Json) -> Iterator[tuple[str, Body, Format]]:
+    """Yield all records at any depth, in the document's order; not those inside another record.
+
+    A record that stands as text in an object has the pointer of that object.
+    """
+    rest: list[tuple[str, Json, int]] = [("", document, 0)]
+    taken: set[str] = set()
     while rest:
-        at, value = rest.pop()
-        if isinstance(value, dict) and _is_record(value):
-            yield at, value
-        else:
-            rest += reversed(list(members(at, value)))
+        at, value, level = rest.pop()
+        form = form_of(value) if isinstance(value, dict) else None
+        if form is not None and isinstance(value, dict):
+            if at not in taken:
+                taken.add(at)
+                yield at, value, form
+            continue
+        inner = [(pointer, member, level) for pointer, member in members(at, value)]
+        if isinstance(value, dict) and level < LEVELS:
+            inner += [
+                (at if isinstance(held, dict) else f"{at}/{name}", held, level + 1)
+                for name, held in nested_in(value)
+            ]
+        rest += reversed(inner)
 
 
-def _is_record(value: Body) -> bool:
-    names = {name.lower() for name in value}
-    return any(form.is_record(names) for form in formats.FORMATS)
-
-
-def _error(body: Body) -> str:
-    """Return the error from the first format that knows the outcome."""
-    for form in formats.FORMATS:
-        said = form.error(body)
-        if said is not None:
-            return said
-    return ""
+def form_of(body: Body) -> Format | None:
+    """Return the first format that recognises the object."""
+    names = {name.lower() for name in body}
+    return next((form for form in formats.FORMATS if form.is_record(names, body)), None)

@@ -16,7 +16,7 @@ _PROCESS = re.compile(r"\[(\d+)\]")
 class ServerLog(Format):
     """A line is an object with ``user``, and ``message`` or ``text`` (the whole line)."""
 
-    def is_record(self, names: Set[str]) -> bool:
+    def is_record(self, names: Set[str], body: Body) -> bool:
         return "user" in names and bool(names & {"message", "text"})
 
     def time(self, body: Body) -> str:

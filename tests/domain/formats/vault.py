@@ -8,26 +8,26 @@ from remediation.domain.formats.body import Body, say
 from remediation.domain.formats.form import Format
 
 
-class Okta(Format):
-    """Okta's system log: https://developer.okta.com/docs/reference/api/system-log/"""
+class Vault(Format):
+    """The audit log of a secret store: https://openbao.org/docs/audit/"""
 
-    def is_record(self, names: Set[str]) -> bool:
-        return {"eventtype", "outcome"} <= names
+    def is_record(self, names: Set[str], body: Body) -> bool:
+        return {"type", "time", "auth", "request"} <= names
 
     def name(self, body: Body) -> str:
-        return say(body, "eventType")
+        return f"{say(body, 'request', 'operation')} {say(body, 'request', 'path')}"
 
     def time(self, body: Body) -> str:
-        return say(body, "published")
+        return say(body, "time")
 
     def user(self, body: Body) -> str:
-        return say(body, "actor", "alternateId")
+        return say(body, "auth", "display_name")
 
     def address(self, body: Body) -> str:
-        return say(body, "client", "ipAddress")
+        return say(body, "request", "remote_address")
 
     def acts(self, body: Body) -> bool:
         return True
 
     def error(self, body: Body) -> str | None:
-        return say(body, "outcome", "reason") if say(body, "outcome", "result") != "SUCCESS" else ""
+        return say(body, "error")
