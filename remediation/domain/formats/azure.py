@@ -13,7 +13,8 @@ from remediation.domain.formats.form import Format
 
 _CLAIMS = "identity.claims"
 _UPN = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
-_WORKED = ("success", "succeeded", "0", "accept", "accepted", "start", "started", "active", "200")
+_WORKED = ("success", "succeeded", "0", "200")
+_OPEN = ("none", "start", "started", "accept", "accepted", "active")  # not ended: not known
 _BY = "initiatedBy"
 _WHO = (
     f"{_BY}.user.userPrincipalName",
@@ -88,15 +89,14 @@ class Azure(Format):
         return one_of(body, "subscriptionId", "tenantId")
 
     def objects(self, body: Body) -> tuple[str, ...]:
-        acted = [*items(body, "targetResources"), *items(body, "properties", "targetResources")]
-        named = [one_of(item, "userPrincipalName", "displayName", "id") for item in acted]
-        return names_of(one_of(body, "resourceId"), *named, _either(body, "resourceDisplayName"))
+        about = one_of(body, "resourceId")
+        return names_of(about, *_acted_on(body), _either(body, "resourceDisplayName"))
 
     def obtained(self, body: Body) -> tuple[str, ...]:
         """Return the objects that were made, and those that got a new credential."""
         name = self.name(body).lower()
         gives = name.startswith("add ") or "certificates and secrets" in name
-        return self.objects(body)[1:] if gives and word(body, "category") != "SignInLogs" else ()
+        return _acted_on(body) if gives and word(body, "category") != "SignInLogs" else ()
 
     def acts(self, body: Body) -> bool:
         return True
@@ -108,11 +108,16 @@ class Azure(Format):
             return _either(body, "status.failureReason") or code
         said = one_of(body, "resultType", "status.value", "status", "properties.result", "result")
         said = said or code or one_of(body, "resultSignature")
-        if not said or said.lower() == "none":
+        if not said or said.lower() in _OPEN:
             return None
         if said.lower() in _WORKED:
             return ""
         return one_of(body, "resultDescription", "properties.statusMessage") or said
+
+
+def _acted_on(body: Body) -> tuple[str, ...]:
+    acted = [*items(body, "targetResources"), *items(body, "properties", "targetResources")]
+    return names_of(*(one_of(item, "userPrincipalName", "displayName", "id") for item in acted))
 
 
 def _either(body: Body, *paths: str) -> str:
