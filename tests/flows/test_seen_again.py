@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from pytest import MonkeyPatch
 
 from remediation import models as m
-from remediation.domain.errors import AssessmentStale, StaleDigest
+from remediation.domain.errors import AssessmentStale, StaleDigest, WrongState
 from remediation.domain.statement import Decision
 from remediation.services.access import looks
-from remediation.services.assessment import seen_again
+from remediation.services.assessment import assess, seen_again
 from remediation.services.outbox import dispatch
 from remediation.services.review import sign
 from tests import factories, stepup
@@ -43,6 +44,40 @@ def test_a76_control_without_it_each_look_voids_what_others_signed(
     look_again(world, proposal_id)
     assert world.get(proposal_id).round == 2
     assert not m.Review.objects.filter(proposal=proposal_id, round=2).exists()
+
+
+def two_look_at_once(world: World, monkeypatch: MonkeyPatch) -> UUID:
+    """Let a second worker look from beginning to end while the first observes another state."""
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    ask(world, proposal_id)
+    real, state = assess.observe, world.directory / "state" / f"{world.targets[0]}.json"
+
+    def slowly(*args: Any, **more: Any) -> Any:
+        monkeypatch.setattr(assess, "observe", real)
+        world.assess(proposal_id)
+        state.parent.mkdir(exist_ok=True)
+        state.write_text(json.dumps({"state": "off"}))
+        return real(*args, **more)
+
+    monkeypatch.setattr(assess, "observe", slowly)
+    world.assess(proposal_id)
+    return proposal_id
+
+
+def test_a72_one_request_is_answered_by_one_of_two_workers(
+    world: World, monkeypatch: MonkeyPatch
+) -> None:
+    with pytest.raises(WrongState, match="another worker"):
+        two_look_at_once(world, monkeypatch)
+    assert m.SeenAgain.objects.count() == 1 and m.Proposal.objects.get().round == 1
+
+
+def test_a72_control_without_it_the_second_worker_voids_the_round(
+    world: World, monkeypatch: MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assess, "asked_for", lambda proposal: True)
+    assert world.get(two_look_at_once(world, monkeypatch)).round == 2
 
 
 def test_what_differs_opens_a_new_round(world: World) -> None:
@@ -126,9 +161,13 @@ def start(
 
 
 def look_again(world: World, proposal_id: UUID) -> None:
+    ask(world, proposal_id)
+    world.assess(proposal_id)
+
+
+def ask(world: World, proposal_id: UUID) -> None:
     alice = world.people["alice"]
     act = sign.observing(proposal_id, world.get(proposal_id).round)
     with acts(WEB):
         proof = stepup.proof(alice, act)
         sign.observe_again(actor=alice.user, proposal_id=proposal_id, proof=proof)
-    world.assess(proposal_id)

@@ -86,6 +86,9 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
         state = Proposal.objects.values_list("state", "round").get(pk=proposal_id)
         if state != (proposal.state, proposal.round) or proposal.state not in ASSESSABLE:
             raise WrongState("the proposal moved while its target was observed")
+        # An equal look of another worker keeps state and round, and has answered.
+        if not (reason or asked_for(proposal)):
+            raise WrongState("another worker looked meanwhile")
         made = _record(actor, proposal, find(proposal, plan, seen), reason)
         if made.round != proposal.round:
             undecidable.tell_if_undecidable(proposal, made)

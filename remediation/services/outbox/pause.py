@@ -37,14 +37,6 @@ def first(key: str, seconds: int) -> bool:
         return True
 
 
-def last(key: str, seconds: int) -> None:
-    """Let what was done first last for so long from now."""
-    try:
-        cache.set(key, 1, timeout=seconds)
-    except RedisError as error:
-        logger.warning("the cache does not answer, no back-off: %s", error)
-
-
 def begin(key: str, seconds: int) -> None:
     """Begin a pause."""
     first(f"pause:{key}", seconds)

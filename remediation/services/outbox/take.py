@@ -2,8 +2,8 @@
 
 A proposal's state decides what is due, and the service that works on it compares and sets that
 state. So two workers that take the same row do its work once. The mark in the cache only keeps them
-apart, so that the second one goes on with the next row; without the cache both try, and one of
-them finds that the proposal has moved.
+apart, for as long as the work runs, so that the second one goes on with the next row. Without the
+cache both try, and one of them finds that the proposal has moved.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from collections.abc import Callable
 from uuid import UUID
 
 from remediation.domain.errors import Refused
-from remediation.services.outbox import dispatch, pause
+from remediation.services.outbox import dispatch
+from remediation.services.outbox.mark import Mark
 
 logger = logging.getLogger(__name__)
 
 # After so long a message begins nothing more: the task has a time limit. What is left has a message
 # of its own, or gets one.
 TURN_S = 2.0
-# A worker that is killed with a mark delays its row by so much.
-HELD_S = 10
 
 
 def take(*kinds: str, work: Callable[[UUID], object]) -> int:
@@ -32,18 +31,23 @@ def take(*kinds: str, work: Callable[[UUID], object]) -> int:
     """
     end, tried = time.monotonic() + TURN_S, 0
     for row in dispatch.due(kinds, seconds=0.0):
-        mark = f"swept:took:{row.kind}:{row.newest}"
-        if not pause.first(mark, HELD_S):
+        mark = Mark(f"swept:took:{row.kind}:{row.newest}")
+        if not mark.take():
             continue
         tried += 1
-        try:
-            work(row.proposal_id)
-        except Refused as error:
-            logger.info("%s %s stays as it is: %s", row.kind, row.proposal_id, error)
-        except Exception:
-            logger.exception("%s %s failed, and is tried again", row.kind, row.proposal_id)
+        with mark.renewed():
+            _try(row, work)
         # A second less than the sweeper's pause, so that its next message finds the row free.
-        pause.last(mark, row.pause - 1)
+        mark.write(row.pause - 1)
         if time.monotonic() > end:
             break
     return tried
+
+
+def _try(row: dispatch.Due, work: Callable[[UUID], object]) -> None:
+    try:
+        work(row.proposal_id)
+    except Refused as error:
+        logger.info("%s %s stays as it is: %s", row.kind, row.proposal_id, error)
+    except Exception:
+        logger.exception("%s %s failed, and is tried again", row.kind, row.proposal_id)

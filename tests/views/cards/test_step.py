@@ -33,6 +33,7 @@ class Read:
     observation: bytes
     proposal_id: UUID
     round: int = 1
+    look: int = 0
     recorded_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
 
