@@ -150,7 +150,7 @@ def test_a_page_says_by_itself_that_the_worker_looked_again(
     page.get_by_label("No, I dispute the diagnosis").check()
     world.assess(proposal_id, reason="drift")
     # The side of the page is read again every five seconds.
-    expect(page.get_by_role("heading", name="Assessed again")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Read again")).to_be_visible(timeout=20_000)
     expect(page.get_by_label("No, I dispute the diagnosis")).to_be_checked()
 
 

@@ -186,6 +186,9 @@ def test_valkey_accepts_configuration_and_acl_file(tmp_path: Path) -> None:
         web.lpush("execute", "id")
         worker = logged_in(port, "worker")
         assert worker.rpop("execute") == b"id"
+        for kind in ("swept:took", "observed", "live", "settle", "wait", "pause:channel"):
+            key = f"hitl:1:{kind}:x"
+            assert worker.set(key, 1) and worker.eval("return redis.call('GET', KEYS[1])", 1, key)
         with pytest.raises(redis.exceptions.NoPermissionError):
             worker.get("hitl:1:django.contrib.sessions.cache.abc")
         with pytest.raises(redis.exceptions.NoPermissionError):

@@ -18,8 +18,11 @@ from hitlportal.demo.servers.valkey import ValkeyServer
 BROKER, CACHE = 0, 1  # numbers of Valkey's databases
 # kombu's keys: queues (with a suffix per priority), bindings, unacknowledged messages.
 QUEUES = ("~execute*", "~assess*", "~sweep*", "~record*", "~live*", "~_kombu.*", "~unacked*")
-# Django's prefix, then the counters of `outbox.dispatch` and `assessment.observe` (services).
-COUNTERS = ("~hitl:1:swept:*", "~hitl:1:observed:*", "~hitl:1:live:*")
+# Django's prefix, then what the worker's services mark and count: messages sent and rows taken,
+# observations, looks for people, and the pauses of settlements, waits and channels.
+COUNTERS = tuple(
+    f"~hitl:1:{kind}:*" for kind in ("swept", "observed", "live", "settle", "wait", "pause")
+)
 KEYS: Mapping[str, tuple[str, ...]] = {
     "web": (*QUEUES, "~hitl:1:*"),
     "worker": (*QUEUES, *COUNTERS),
