@@ -22,6 +22,7 @@ ELSEWHERE = {
     "services/access/administered": "services/people/test_administered.py",
     "services/access/looks": "flows/test_seen_again.py",  # when a round was last seen
     "services/assessment/seen_again": "flows/test_seen_again.py",
+    "services/review/old_page": "flows/test_seen_again.py",
     "services/outbox/take": "services/outbox/test_dispatch.py",
     "services/reporting/own_words": "api/test_foreign_incidents.py",
     "services/reporting/prepare": "api/test_foreign_incidents.py",  # what is told, and masked

@@ -20,6 +20,7 @@ from remediation.domain.events import Event
 from remediation.services.actors import PersonActor
 from remediation.services.reporting import agents
 from remediation.services.review import sign
+from remediation.services.review.old_page import Page
 from tests import factories
 from tests.api.conftest import Caller, CallerOf, problem, told
 from tests.conftest import AsLogin
@@ -231,7 +232,7 @@ def test_a11_neither_the_maker_of_the_token_nor_the_owner_decides(
             sign.start(
                 actor=person.user,
                 proposal_id=proposal.pk,
-                page=sign.Page(1),
+                page=Page(1),
                 decision="approve",
                 verdicts=yes,
                 reason={"code": "", "text": ""},

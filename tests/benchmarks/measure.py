@@ -19,6 +19,7 @@ import psycopg
 from remediation.models import Proposal
 from remediation.services.outbox import dispatch
 from remediation.services.review import sign
+from remediation.services.review.old_page import Page
 from tests.benchmarks import door
 from tests.benchmarks.cast import CLUSTER, Cast, Person
 from tests.benchmarks.house import House
@@ -200,7 +201,7 @@ class Measurement:
         started = sign.start(
             actor=alice.user,
             proposal_id=UUID(proposal),
-            page=sign.Page(1),
+            page=Page(1),
             decision="approve",
             verdicts=door.YES,
             reason={"code": "", "text": ""},

@@ -28,6 +28,7 @@ from remediation.services.access import authorize, slots
 from remediation.services.assessment import narrowed
 from remediation.services.people import passkeys
 from remediation.services.review import gather, narrow, sign
+from remediation.services.review.old_page import Page
 from tests import factories
 from tests.factories import WEB
 from tests.flows.world import YES, World, acts
@@ -318,8 +319,8 @@ def test_a_parameter_that_declares_nothing_stays(world: Narrowing) -> None:
         ({"verdicts": {"diagnosis": "no", "scope": "no", "action": "no"}}, errors.VerdictsDisagree),
         ({"reason": "short"}, errors.ReasonRequired),
         ({"slot": "security"}, errors.SlotNotOpen),  # A07: somebody without the slot
-        ({"page": sign.Page(2)}, errors.StaleDigest),
-        ({"page": sign.Page(1, 7)}, errors.StaleDigest),
+        ({"page": Page(2)}, errors.StaleDigest),
+        ({"page": Page(1, 7)}, errors.StaleDigest),
     ],
 )
 def test_what_a_narrowing_needs(

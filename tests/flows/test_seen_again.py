@@ -16,7 +16,8 @@ from remediation.domain.statement import Decision
 from remediation.services.access import looks
 from remediation.services.assessment import assess, seen_again
 from remediation.services.outbox import dispatch
-from remediation.services.review import sign
+from remediation.services.review import old_page, sign
+from remediation.services.review.old_page import Page
 from tests import factories, stepup
 from tests.factories import WEB, WORKER
 from tests.flows.world import YES, World, acts
@@ -130,7 +131,7 @@ def test_control_without_the_mark_the_old_page_is_signed(
 ) -> None:
     proposal_id = world.in_review()
     look_again(world, proposal_id)
-    monkeypatch.setattr(sign, "refuse_old_page", lambda *_, **__: None)
+    monkeypatch.setattr(old_page, "refuse", lambda *_, **__: None)
     assert start(world, proposal_id, look=0).session_id
 
 
@@ -138,6 +139,31 @@ def test_an_old_page_can_still_reject(world: World) -> None:
     proposal_id = world.in_review()
     look_again(world, proposal_id)
     assert start(world, proposal_id, look=0, decision=Decision.REJECT).session_id
+
+
+def started_before_a_look(world: World) -> sign.Signed:
+    """Start a review, let the worker look again, and then touch the passkey."""
+    proposal_id = world.in_review()
+    started = start(world, proposal_id, look=0)
+    look_again(world, proposal_id)
+    answer = world.assertion("alice", started)
+    with acts(WEB):
+        return sign.sign(
+            actor=world.people["alice"].user, session_id=started.session_id, assertion=answer
+        )
+
+
+def test_an_approval_started_before_an_equal_look_cannot_be_signed_after_it(world: World) -> None:
+    with pytest.raises(StaleDigest, match="read again"):
+        started_before_a_look(world)
+    assert not m.Review.objects.exists()
+
+
+def test_control_without_the_comparison_it_is_signed(
+    world: World, monkeypatch: MonkeyPatch
+) -> None:
+    monkeypatch.setattr(old_page, "refuse_since", lambda *_: None)
+    assert started_before_a_look(world).proposal_id
 
 
 def start(
@@ -150,7 +176,7 @@ def start(
         return sign.start(
             actor=world.people["alice"].user,
             proposal_id=proposal_id,
-            page=sign.Page(world.get(proposal_id).round, look),
+            page=Page(world.get(proposal_id).round, look),
             decision=decision,
             verdicts={"diagnosis": "no", "scope": "yes", "action": "no"} if no else YES,
             reason={"code": "diagnosis_wrong" if no else "", "text": "It differs." if no else ""},

@@ -32,6 +32,7 @@ from remediation.services.execution import execute, halt, in_flight, reconcile
 from remediation.services.outbox import deliver
 from remediation.services.reporting import submit
 from remediation.services.review import confirm_dissent, sign, statement
+from remediation.services.review.old_page import Page
 from tests import factories
 from tests.domain import record
 from tests.factories import WEB, WORKER, Person
@@ -267,13 +268,13 @@ class World:
             answer = self.assertion(name, started)
             return sign.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
 
-    def page(self, proposal_id: UUID) -> tuple[sign.Page, Conditions]:
+    def page(self, proposal_id: UUID) -> tuple[Page, Conditions]:
         """Return what a page that is opened now shows, and what it requires."""
         proposal = self.get(proposal_id)
         assessment = authorize.newest(proposal)
         if assessment is None:
-            return sign.Page(proposal.round), Conditions()
-        page = sign.Page(proposal.round, looks.mark(assessment))
+            return Page(proposal.round), Conditions()
+        page = Page(proposal.round, looks.mark(assessment))
         return page, statement.conditions(proposal, assessment)
 
     def conditions(self, proposal_id: UUID) -> Conditions:

@@ -27,6 +27,7 @@ from remediation.services.execution import waits as waits_
 from remediation.services.people import stepup
 from remediation.services.reporting import submit
 from remediation.services.review import sign
+from remediation.services.review.old_page import Page
 from tests.benchmarks import cast, door
 from tests.benchmarks.cast import Cast, Person
 from tests.kills.scenario import CLUSTER, Abilities
@@ -126,7 +127,7 @@ class People:
         started = sign.start(
             actor=someone.user,
             proposal_id=proposal_id,
-            page=sign.Page(row.round, looks.mark(assessment) if assessment else 0),
+            page=Page(row.round, looks.mark(assessment) if assessment else 0),
             decision="approve",
             verdicts=door.YES,
             reason={"code": "", "text": ""},

@@ -38,14 +38,12 @@ from remediation.services.outbox import dispatch
 from remediation.services.people import passkeys
 from remediation.services.reporting import secrets as secrecy
 from remediation.services.reporting import supersede
-from remediation.services.review import report_agent
+from remediation.services.review import old_page, report_agent
 from remediation.services.review import statement as statements
 from remediation.services.review.sign import (
     FRESH_FOR,
-    Page,
     Started,
     refuse_excluded,
-    refuse_old_page,
     under_review,
 )
 
@@ -66,7 +64,7 @@ def start(
     *,
     actor: User,
     proposal_id: UUID,
-    page: Page,
+    page: old_page.Page,
     kept: Sequence[Kept],
     verdicts: Mapping[str, str],
     reason: str,
@@ -83,7 +81,7 @@ def start(
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal, assessment = under_review(actor, proposal_id)
-        refuse_old_page(proposal, assessment, page, approves=True)
+        old_page.refuse(proposal, assessment, page, approves=True)
         _check(actor, proposal, assessment, slot)
         left = _left(proposal, kept)
         statement = NarrowingStatement(
@@ -127,6 +125,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> UUI
         proposal, assessment = under_review(actor, session.proposal_id)
         _check(actor, proposal, assessment, statement.slot)
         report_agent.check_proposer(proposal)
+        old_page.refuse_since(session, assessment)
         left = _left(proposal, statement.kept)
         person = PersonActor(actor.person, actor.pk)
         _record(person, session, statement, given, cose_key)

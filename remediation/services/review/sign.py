@@ -28,22 +28,11 @@ from remediation.services.guards import translated
 from remediation.services.outbox import dispatch
 from remediation.services.people import passkeys, stepup
 from remediation.services.reporting import incidents, propose
-from remediation.services.review import narrowings, none_of_them, report_agent
+from remediation.services.review import narrowings, none_of_them, old_page, report_agent
 from remediation.services.review import statement as statements
 
 # A signature needs an assessment that is not older.
 FRESH_FOR = timedelta(minutes=10)
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the page showed: the round, and the newest equal look of it (`looks.mark`), 0 for none.
-
-    As the browser sends them: both may be anything.
-    """
-
-    round: object
-    look: object = 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ def start(
     *,
     actor: User,
     proposal_id: UUID,
-    page: Page,
+    page: old_page.Page,
     decision: str,
     verdicts: Mapping[str, str],
     reason: Mapping[str, str],
@@ -88,7 +77,7 @@ def start(
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal, assessment = under_review(actor, proposal_id)
-        refuse_old_page(proposal, assessment, page, approves=decision == Decision.APPROVE)
+        old_page.refuse(proposal, assessment, page, approves=decision == Decision.APPROVE)
         _check_person(actor, proposal, assessment, slot, decision)
         statement = statements.compose(actor, proposal, assessment, decision, verdicts, why, slot)
         statement.check_consistent()
@@ -121,6 +110,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         # The agent may have been reported as suspicious between starting and signing.
         if statement.decision is Decision.APPROVE:
             report_agent.check_proposer(proposal)
+            old_page.refuse_since(session, assessment)
         _record(_person(actor), session, statement, given, cose_key)
         resolution = _count(_person(actor), proposal, assessment)
         kind = "execute" if resolution is Resolution.APPROVED else "settle"
@@ -188,19 +178,6 @@ def under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]:
     if incidents.keeps_from_running(proposal):
         raise errors.WrongState("the incident is closed, so this proposal does not run any more")
     return proposal, assessment
-
-
-def refuse_old_page(
-    proposal: Proposal, assessment: Assessment, page: Page, *, approves: bool
-) -> None:
-    """Refuse to judge another round, and to approve what was shown before the newest look.
-
-    Raises StaleDigest.
-    """
-    if type(page.round) is not int or page.round != proposal.round:
-        raise errors.StaleDigest("the proposal was assessed again after this page was loaded")
-    if approves and (type(page.look) is not int or page.look != looks.mark(assessment)):
-        raise errors.StaleDigest("the target was read again after this page was loaded")
 
 
 def refuse_excluded(actor: User, proposal: Proposal) -> None:

@@ -17,7 +17,7 @@ from remediation.domain.narrowing import Kept
 from remediation.domain.plan import Step
 from remediation.services.load_plan import load_plan
 from remediation.services.review import narrow as service
-from remediation.services.review.sign import Page
+from remediation.services.review.old_page import Page
 from remediation.views import bodies, decorators
 from remediation.views.cards.proposal import visible
 from remediation.views.narrow import presenter

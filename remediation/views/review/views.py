@@ -19,6 +19,7 @@ from remediation.domain.gate.quorum import Resolution
 from remediation.services.people import stepup
 from remediation.services.review import report_agent as suspicion
 from remediation.services.review import sign as service
+from remediation.services.review.old_page import Page
 from remediation.views import bodies, decorators, step_up
 from remediation.views.cards.proposal import visible
 from remediation.views.errors import STOP_POLLING, signed_out
@@ -78,7 +79,7 @@ def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> 
     started = service.start(
         actor=person,
         proposal_id=proposal_id,
-        page=service.Page(body.get("round"), body.get("look", 0)),
+        page=Page(body.get("round"), body.get("look", 0)),
         decision=bodies.text(body, "decision"),
         verdicts=bodies.texts(body, "verdicts"),
         reason=bodies.texts(body, "reason"),

@@ -15,6 +15,7 @@ from remediation.domain.events import Event
 from remediation.services.actors import PersonActor
 from remediation.services.reporting import agents
 from remediation.services.review import report_agent, sign
+from remediation.services.review.old_page import Page
 from tests import factories, stepup
 from tests.factories import WEB
 from tests.flows.world import YES, World, acts
@@ -116,7 +117,7 @@ def test_a_signature_begun_before_the_report_approves_nothing(world: World) -> N
         started = sign.start(
             actor=bob.user,
             proposal_id=proposal_id,
-            page=sign.Page(1),
+            page=Page(1),
             decision="approve",
             verdicts=YES,
             reason={"code": "", "text": ""},

@@ -16,6 +16,7 @@ from remediation import models as m
 from remediation.domain import b64url
 from remediation.services.reporting import submit
 from remediation.services.review import sign
+from remediation.services.review.old_page import Page
 from tests import factories
 from tests.factories import Person
 from tests.flows.world import YES, World, acts
@@ -172,7 +173,7 @@ def test_a14_the_session_of_another_person_cannot_be_signed(
 ) -> None:
     alice, mallory = world.people["alice"], world.people["mallory"]
     started = sign.start(
-        actor=alice.user, proposal_id=proposal_id, page=sign.Page(1), decision="approve",
+        actor=alice.user, proposal_id=proposal_id, page=Page(1), decision="approve",
         verdicts=YES, reason={"code": "", "text": ""}, slot="security",
     )  # fmt: skip
     answer = browser_of(mallory).send(
