@@ -18,7 +18,7 @@ from celery.signals import celeryd_init, setup_logging, task_prerun, worker_proc
 from kombu import Exchange, Queue
 
 from hitlportal import env, heartbeat, logs
-from remediation import standing_back
+from remediation import niceness
 
 # Beat only sends; it has no settings, no database login and no task code.
 IS_BEAT = os.environ.get("HITL_PROCESS") == "beat"
@@ -156,8 +156,8 @@ def warm_up(**_: Any) -> None:
 @worker_process_init.connect
 def stand_back(**_: Any) -> None:
     """Let execution and pages win the CPU over assessments (A83)."""
-    if standing_back.is_fed_by_agents(app.amqp.queues.consume_from):
-        standing_back.stand_back()
+    if niceness.is_fed_by_agents(app.amqp.queues.consume_from):
+        niceness.stand_back()
 
 
 @task_prerun.connect

@@ -11,13 +11,15 @@ from remediation.domain.formats.cloudtrail import CloudTrail
 from remediation.domain.formats.elastic import ElasticCloudTrail
 from remediation.domain.formats.form import Format
 from remediation.domain.formats.github import GitHubAudit, GitHubWebhook
+from remediation.domain.formats.gitlab import GitLab
 from remediation.domain.formats.google_cloud import GoogleCloud
 from remediation.domain.formats.guardduty import GuardDuty
+from remediation.domain.formats.microsoft365 import Microsoft365
 from remediation.domain.formats.ocsf import Ocsf
 from remediation.domain.formats.okta import Okta
-from remediation.domain.formats.saas import GitLab, Microsoft365, Slack
 from remediation.domain.formats.security_hub import SecurityHub
 from remediation.domain.formats.server_log import ServerLog
+from remediation.domain.formats.slack import Slack
 from remediation.domain.formats.snowflake import Snowflake
 
 # The first format that recognises a record reads it, alone: the more exact ones stand first.

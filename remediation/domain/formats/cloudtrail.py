@@ -17,6 +17,7 @@ from remediation.domain.formats.body import (
     value_at,
 )
 from remediation.domain.formats.form import Format
+from remediation.domain.formats.nested import parsed_text
 
 # Lambda's event names end in the API date and a version: AddPermission20150331v2.
 _API_DATE = re.compile(r"\d{8}(v\d+)?$")
@@ -55,8 +56,14 @@ class CloudTrail(Format):
     """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html"""
 
     def is_record(self, names: Set[str], body: Body) -> bool:
-        """Return whether it names a call; LookupEvents holds the event itself as text."""
-        return bool(say(body, "eventName")) and "cloudtrailevent" not in names
+        """Return whether it names a call, unless it holds the whole event as text (LookupEvents).
+
+        A text that is no event hides nothing: then what stands around it is read.
+        """
+        if not say(body, "eventName"):
+            return False
+        held = parsed_text(say(body, "CloudTrailEvent")) if "cloudtrailevent" in names else None
+        return not (isinstance(held, dict) and say(held, "eventName"))
 
     def name(self, body: Body) -> str:
         return _API_DATE.sub("", say(body, "eventName"))

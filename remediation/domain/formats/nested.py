@@ -2,7 +2,7 @@
 
 The text is parsed only in members that exporters use for it, at most LEVELS deep, and never longer
 than LONGEST: each level can only hold less text than the one around it, so that all parsing
-together costs no more than LEVELS times the artefact.
+together costs no more than LEVELS times the artefact, twice where a format asks what it holds.
 """
 
 from __future__ import annotations
@@ -33,10 +33,18 @@ def parsed_text(text: str) -> Json:
     if len(text) > LONGEST or text.lstrip()[:1] not in ("{", "["):
         return None
     try:
-        parsed: Json = json.loads(text, parse_constant=_refuse)
+        parsed: Json = json.loads(text, parse_constant=_refuse, object_pairs_hook=_object)
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict | list) else None
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """Refuse an object that names a member twice: readers take the first or the last of them."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a member is there twice")
+    return made
 
 
 def _refuse(constant: str) -> NoReturn:

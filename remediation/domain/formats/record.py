@@ -144,7 +144,8 @@ class Records:
 def _bodies(document: Json) -> Iterator[tuple[str, Body, Format]]:
     """Yield all records at any depth, in the document's order; not those inside another record.
 
-    A record that stands as text in an object has the pointer of that object.
+    A record that stands as text in an object has the pointer of that object. If another has it
+    already, the pointer gets a slash, so that no record hides another.
     """
     rest: list[tuple[str, Json, int]] = [("", document, 0)]
     taken: set[str] = set()
@@ -152,9 +153,10 @@ def _bodies(document: Json) -> Iterator[tuple[str, Body, Format]]:
         at, value, level = rest.pop()
         form = form_of(value) if isinstance(value, dict) else None
         if form is not None and isinstance(value, dict):
-            if at not in taken:
-                taken.add(at)
-                yield at, value, form
+            while at in taken:
+                at += "/"
+            taken.add(at)
+            yield at, value, form
             continue
         inner = [(pointer, member, level) for pointer, member in members(at, value)]
         if isinstance(value, dict) and level < LEVELS:

@@ -7,11 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-_TIME = re.compile(
-    r"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?:T|\s)(\d\d):(\d\d)(?::(\d\d)(?:[.,]\d{1,9})?)?"
-    r"(?:\s?(Z\b|[+-]\d\d(?::?\d\d)?)|\s([A-Z]{3,4})\b)?(?![\d:])",
-    re.ASCII,
-)
 # Abbreviations of zones in hours from UTC, as PostgreSQL knows them by default.
 _ZONES = {
     **dict.fromkeys(("UTC", "GMT", "WET"), 0),
@@ -23,6 +18,12 @@ _ZONES = {
 }
 # The same letters name zones that lie hours apart (CST: America or China): the instant is unknown.
 _UNKNOWN = frozenset({"CST", "IST", "BST", "AST", "ADT", "AMT", "GST", "SST", "ECT", "PYT", "WST"})
+_NAMED = "|".join(sorted({*_ZONES, *_UNKNOWN}))
+_TIME = re.compile(
+    r"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?:T|\s)(\d\d):(\d\d)(?::(\d\d)(?:[.,]\d{1,9})?)?"
+    rf"(?:\s?(Z\b|UTC\b|GMT\b|[+-]\d\d(?::?\d\d)?)|\s({_NAMED})\b)?(?![\d:])",
+    re.ASCII,
+)
 _EPOCH = re.compile(r"(\d{10})(?:\.\d{1,9}|\d{3}|\d{6}|\d{9})?", re.ASCII)
 _MINUTE = timedelta(minutes=1)
 

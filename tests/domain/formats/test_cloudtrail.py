@@ -127,10 +127,27 @@ def test_text_in_text_is_read_to_a_bound() -> None:
         '{"eventName": "a", "x": NaN}',
         '{"eventName": ' + "9" * 5000 + "}",
         json.dumps({**CALL, "more": "x" * nested.LONGEST}),
+        '{"eventName": "a", "eventName": "b"}',
         "{",
         "",
     ],
-    ids=["deep", "not a number", "long number", "long", "half", "empty"],
+    ids=["deep", "not a number", "long number", "long", "twice", "half", "empty"],
 )
-def test_hostile_text_is_no_record(text: str) -> None:
-    assert Records.of("0" * 64, {"CloudTrailEvent": text, "EventName": "a"}).found == {}
+def test_hostile_text_is_no_record_and_hides_none(text: str) -> None:
+    assert Records.of("0" * 64, {"CloudTrailEvent": text}).found == {}
+    beside: dict[str, Json] = {**CALL, "CloudTrailEvent": text}
+    assert record_of(beside).name == "CreateAccessKey"
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"eventName": 7}'])
+def test_a_text_without_an_event_hides_no_call(text: str) -> None:
+    assert record_of({**CALL, "CloudTrailEvent": text}).name == "CreateAccessKey"
+
+
+def test_no_record_hides_another_of_the_same_place() -> None:
+    other = {**CALL, "eventName": "StopLogging"}
+    said: dict[str, Json] = {"message": json.dumps(CALL), "original": json.dumps(other)}
+    inside: dict[str, Json] = {"a": CALL, "message": json.dumps({"a": other})}
+    for document in (said, inside):
+        found = Records.of("0" * 64, document).found.values()
+        assert {record.name for record in found} == {"CreateAccessKey", "StopLogging"}

@@ -38,6 +38,11 @@ def test_no_instant(text: str) -> None:
     assert first_time(text) is None
 
 
+def test_a_word_after_a_time_belongs_to_it_only_as_a_zone() -> None:
+    said = "at 2026-11-30 13:27:13 AND at 2026-11-30 13:27:13 EST"
+    assert [told.text[20:] for told in times_in(said)] == ["", "EST"]
+
+
 def test_a_time_in_an_ambiguous_zone_is_at_no_instant() -> None:
     (told,) = times_in("It connected at 2026-11-30 13:27:13 IST.")
     assert not told.sure and not told.is_at(AT)

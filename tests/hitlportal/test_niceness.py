@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from hitlportal import places
-from remediation.standing_back import NICENESS
+from remediation.niceness import NICENESS
 
 # The signal that Celery sends in each process of the pool, and in a worker with `--pool solo`.
 START = """
