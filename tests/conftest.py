@@ -22,12 +22,21 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("shared")
 
+# Whole stacks are installed, started and killed in these, minutes each. Begun last, one worker would
+# still be at them when the others have nothing left.
+LONGEST = ("tests/packaging/test_operations.py", "tests/packaging/test_installed.py", "tests/kills/")
+
 # ---- infrastructure ----------------------------------------------------------------------
 
 
 def pytest_configure() -> None:
     """Start the servers in the controller, before xdist's workers are started."""
     servers.addresses()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first: each worker begins with a share of the list, in its order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 def pytest_collection_finish() -> None:

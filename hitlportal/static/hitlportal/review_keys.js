@@ -46,9 +46,10 @@
     u: () => document.getElementById("next").click(),
     "?": help,
   };
-  /* A radio button takes no letters, so keys work there, too. */
+  /* A radio button takes no letters, so keys work there, too. So they do while the focus is still in a
+     dialog that was just closed: the browser moves it with the next frame only. */
   const typing = (element) =>
-    element.closest("input:not([type=radio]):not([type=checkbox]), select, textarea, [contenteditable], dialog, details.menu[open]");
+    element.closest("input:not([type=radio]):not([type=checkbox]), select, textarea, [contenteditable], dialog[open], details.menu[open]");
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || event.repeat) return;
