@@ -11,7 +11,9 @@ from django.conf import settings
 from audit.tlog.canonical import Json, encode
 from remediation.domain.act import Act, ActStatement
 from remediation.domain.gate.signature import Assertion
+from remediation.models import Incident
 from remediation.services.people import stepup
+from remediation.services.reporting import incidents
 from tests.factories import Person
 
 
@@ -38,6 +40,27 @@ def fields(someone: Person, started: Mapping[str, Any]) -> dict[str, str]:
         "step_up_statement": started["statement"],
         "step_up_assertion": json.dumps(answer),
     }
+
+
+def close(someone: Person, incident: Incident, outcome: str, reason: str) -> None:
+    """Close the incident as the person whose passkey signs it."""
+    act = incidents.closing(incident, outcome, reason)
+    incidents.close(
+        actor=someone.user,
+        incident_id=incident.pk,
+        outcome=outcome,
+        reason=reason,
+        proof=proof(someone, act),
+    )
+
+
+class Unsigned:
+    """What a check that checks nothing returns: the control of A76."""
+
+    data: Json = None
+
+    def use(self, entry: int) -> None:
+        """Use nothing up."""
 
 
 def canonical(statement: Json) -> bytes:

@@ -30,6 +30,7 @@ class ActName(StrEnum):
     OBSERVE_AGAIN = "observe_again"
     REPORT_AGENT = "report_agent"
     END_SESSIONS = "end_sessions"
+    CLOSE_INCIDENT = "close_incident"
 
 
 @dataclass(frozen=True, slots=True)

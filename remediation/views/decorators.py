@@ -30,6 +30,7 @@ ABOUT_A_RUN = frozenset(
 
 
 View = Callable[..., HttpResponse]
+Refuse = Callable[[HttpRequest, Refused], HttpResponse]
 
 
 def person(request: HttpRequest) -> User:
@@ -47,11 +48,16 @@ def form(view: View) -> View:
     return require_POST(login_required(_answered(view, refused_page)))
 
 
-def form_or_json(view: View, by_script: Callable[[HttpRequest], bool]) -> View:
-    """Wrap the POST of a form that a script may send, too; a script's refusal is JSON."""
+def form_or_json(
+    view: View, by_script: Callable[[HttpRequest], bool], again: Refuse | None = None
+) -> View:
+    """Wrap the POST of a form that a script may send, too; a script's refusal is JSON.
+
+    ``again`` answers every other refusal, instead of the refusal's own page.
+    """
 
     def refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
-        answer = _refused_json if by_script(request) else refused_page
+        answer = _refused_json if by_script(request) else again or refused_page
         return answer(request, refusal)
 
     return require_POST(login_required(_answered(view, refused)))

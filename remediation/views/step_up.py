@@ -24,13 +24,26 @@ from remediation.views import decorators
 HEADER = "X-Step-Up"
 STATEMENT, ASSERTION = "step_up_statement", "step_up_assertion"
 MAX_BYTES = 64 * 1024
+# Refusals after which the person only has to use the passkey once more.
+UNSIGNED = (
+    errors.PasskeyNeeded,
+    errors.SessionExpired,
+    errors.SessionUsed,
+    errors.SignatureInvalid,
+    errors.StaleDigest,
+)
 
 # Returns the act that a request asks for; the arguments are those of the route.
 About = Callable[..., Act]
 
 
-def signed_form(about: About) -> Callable[[decorators.View], decorators.View]:
-    """Wrap the POST of a form that a passkey signs; the view gets the `proof`, or None."""
+def signed_form(
+    about: About, again: decorators.Refuse | None = None
+) -> Callable[[decorators.View], decorators.View]:
+    """Wrap the POST of a form that a passkey signs; the view gets the `proof`, or None.
+
+    ``again`` answers a refusal of the form itself with what was typed (`decorators.form_again`).
+    """
 
     def wrap(view: decorators.View) -> decorators.View:
         def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -38,7 +51,7 @@ def signed_form(about: About) -> Callable[[decorators.View], decorators.View]:
                 return _begin(request, about(request, *args, **kwargs))
             return view(request, *args, proof=proof_of(request), **kwargs)
 
-        asking = decorators.form_or_json(door, lambda request: HEADER in request.headers)
+        asking = decorators.form_or_json(door, lambda request: HEADER in request.headers, again)
         asking.__doc__ = view.__doc__
         return asking
 
@@ -85,6 +98,9 @@ _WORDS: dict[ActName, Callable[[], str]] = {
         "suspend the agent of proposal %(object)s, because: %(reason)s"
     ),
     ActName.END_SESSIONS: lambda: gettext("sign you out everywhere but in this browser"),
+    ActName.CLOSE_INCIDENT: lambda: gettext(
+        "close incident %(object)s as “%(outcome)s”, because: %(reason)s"
+    ),
 }
 
 

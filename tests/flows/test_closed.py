@@ -16,8 +16,8 @@ from remediation.domain import errors
 from remediation.domain.gate.steps import present
 from remediation.services.execution import intend, preview_gate, reverse_run
 from remediation.services.execution.run import Run
-from remediation.services.reporting import incidents, withdraw
-from tests import factories
+from remediation.services.reporting import withdraw
+from tests import factories, stepup
 from tests.database.attack import sql
 from tests.factories import WEB
 from tests.flows import role_world
@@ -38,12 +38,7 @@ def roles(db: None, tmp_path: Path, settings: Settings, addresses: Addresses) ->
 
 def close(world: World, proposal_id: UUID, outcome: str = "handled_outside") -> None:
     with acts(WEB):
-        incidents.close(
-            actor=world.people["alice"].user,
-            incident_id=world.get(proposal_id).incident_id,
-            outcome=outcome,
-            reason=REASON,
-        )
+        stepup.close(world.people["alice"], world.get(proposal_id).incident, outcome, REASON)
 
 
 def test_a78_what_was_approved_before_the_closure_does_not_run(roles: RoleWorld) -> None:

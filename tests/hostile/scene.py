@@ -16,7 +16,8 @@ from remediation.domain import report as reports
 from remediation.domain.errors import BadValue
 from remediation.domain.events import Event
 from remediation.services.access import record_refusal
-from remediation.services.reporting import comment, incidents, submit, withdraw
+from remediation.services.reporting import comment, submit, withdraw
+from tests import stepup
 from tests.flows.world import World, acts
 from tests.hostile.corpus import CORPUS, REFUSED
 
@@ -87,13 +88,9 @@ def make(world: World) -> Scene:
             actor=world.agent, proposal_id=proposals[0], reason=BETWEEN.join(TITLES[0])
         )
     closed = world.get(proposals[1]).incident_id
+    why = BETWEEN.join(next(packed(TEXTS, 3_900)))
     with acts(WEB):
-        incidents.close(
-            actor=world.people["alice"].user,
-            incident_id=closed,
-            outcome="false_positive",
-            reason=BETWEEN.join(next(packed(TEXTS, 3_900))),
-        )
+        stepup.close(world.people["alice"], world.get(proposals[1]).incident, "false_positive", why)
     with acts(WEB):
         comment.comment(
             actor=world.people["alice"].user,

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain import errors
+from remediation.domain.act import Act, ActName
 from remediation.domain.events import Event
 from remediation.domain.secrets import masking
 from remediation.domain.states import CloseReason, IncidentState
@@ -28,6 +29,7 @@ from remediation.services.access import visibility
 from remediation.services.actors import Actor
 from remediation.services.guards import translated
 from remediation.services.outbox import notify_incident
+from remediation.services.people import stepup
 from remediation.services.reporting import secrets
 
 MIN_REASON = 10
@@ -58,8 +60,20 @@ def lock(incident_id: UUID) -> None:
         cursor.execute("SELECT remediation.lock_incident_v1(%s)", [incident_id])
 
 
-def close(*, actor: User, incident_id: UUID, outcome: str, reason: str) -> None:
-    """Close an incident. Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState.
+def closing(incident: Incident, outcome: str, reason: str) -> Act:
+    """Return the act of `close`, to be signed, with the reason as the record keeps it."""
+    # A person may quote a secret, and nobody can change the record later (A61).
+    kept = masking.mask_text(reason, secrets.known_values(incident))
+    said: dict[str, Json] = {"outcome": outcome, "reason": kept}
+    return Act(ActName.CLOSE_INCIDENT, f"incident:{incident.pk}", said)
+
+
+def close(
+    *, actor: User, incident_id: UUID, outcome: str, reason: str, proof: stepup.Proof | None
+) -> None:
+    """Close an incident, as the person's passkey signed (docs/attacks.md A76).
+
+    Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState, and what `stepup.check` raises.
 
     What was proposed for it does not run any more (A78). The outcome `contained` needs an incident
     that is contained now.
@@ -68,8 +82,8 @@ def close(*, actor: User, incident_id: UUID, outcome: str, reason: str) -> None:
         incident = _visible(actor, incident_id)
         if not visibility.may_close_incidents(actor, incident):
             raise errors.NotEntitled("only approvers and leads who do not own the reporting agent")
-        # A person may quote a secret, and nobody can change the record later (A61).
-        reason = masking.mask_text(reason, secrets.known_values(incident))
+        act = closing(incident, outcome, reason)
+        reason = str(act.input["reason"])
         if outcome not in set(CloseReason) or len(reason.strip()) < MIN_REASON:
             raise errors.ReasonRequired(
                 "choose an outcome from the list and give a reason of at least ten characters"
@@ -80,10 +94,30 @@ def close(*, actor: User, incident_id: UUID, outcome: str, reason: str) -> None:
             raise errors.WrongState("the incident is already closed")
         if outcome == CloseReason.CONTAINED and source is not IncidentState.CONTAINED:
             raise errors.WrongState(NOT_CONTAINED)
-        _move(
-            actor.actor, Event.PERSON_INCIDENT_CLOSED, incident_id, source, IncidentState.CLOSED,
-            reason=reason, outcome=outcome,
-        )  # fmt: skip
+        _close(actor, incident, source, act, stepup.check(actor=actor, act=act, proof=proof))
+
+
+def _close(
+    actor: User, incident: Incident, source: IncidentState, act: Act, signed: stepup.Checked
+) -> None:
+    moved = {"from": source.value, "to": IncidentState.CLOSED.value}
+    entry = log.append(
+        action=Event.PERSON_INCIDENT_CLOSED,
+        actor=actor.actor,
+        object=act.object,
+        data={**moved, **act.input, "step_up": signed.data},
+    )
+    signed.use(entry.id)
+    with translated():
+        IncidentTransition.objects.create(
+            incident=incident,
+            from_state=source,
+            to_state=IncidentState.CLOSED,
+            outcome=str(act.input["outcome"]),
+            reason=str(act.input["reason"]),
+            actor=actor.actor,
+            entry=entry.id,
+        )
 
 
 def ask_look(*, actor: User, incident_id: UUID) -> None:
@@ -203,7 +237,6 @@ def _move(
     target: IncidentState,
     *,
     reason: str,
-    outcome: str = "",
     proposal: Proposal | None = None,
     look: IncidentLook | None = None,
 ) -> IncidentTransition:
@@ -215,14 +248,14 @@ def _move(
         action=event,
         actor=actor,
         object=f"incident:{incident_id}",
-        data={"from": source, "to": target, "outcome": outcome, "reason": reason, **about},
+        data={"from": source, "to": target, "outcome": "", "reason": reason, **about},
     )
     with translated():
         return IncidentTransition.objects.create(
             incident_id=incident_id,
             from_state=source,
             to_state=target,
-            outcome=outcome,
+            outcome="",
             reason=reason,
             actor=actor,
             proposal=proposal,

@@ -10,6 +10,9 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 
+from remediation import vocabulary
+from remediation.domain.act import Act
+from remediation.domain.errors import Refused
 from remediation.domain.states import IncidentState
 from remediation.models import (
     IncidentEntry,
@@ -17,8 +20,9 @@ from remediation.models import (
 from remediation.services.access import slots, visibility
 from remediation.services.actors import PersonActor
 from remediation.services.execution import export_bundle
+from remediation.services.people import stepup
 from remediation.services.reporting import incidents as service
-from remediation.views import decorators
+from remediation.views import decorators, refusals, step_up
 from remediation.views.forms import CloseForm
 from remediation.views.incidents import history as histories
 from remediation.views.incidents import presenter, whole
@@ -85,8 +89,28 @@ def confirm(request: HttpRequest, incident_id: UUID) -> HttpResponse:
     return redirect("incident", incident_id)
 
 
-@decorators.form
-def close(request: HttpRequest, incident_id: UUID) -> HttpResponse:
+def _closing(request: HttpRequest, incident_id: UUID) -> Act:
+    entry = presenter.visible(decorators.person(request), incident_id)
+    reason = step_up.text_of(request, "reason")
+    form = CloseForm(request.POST, contained=entry.state == IncidentState.CONTAINED)
+    if form.is_valid():
+        reason = form.cleaned_data["reason"]
+    return service.closing(entry.incident, step_up.text_of(request, "outcome", 40), reason)
+
+
+def _close_again(request: HttpRequest, refusal: Refused) -> HttpResponse:
+    """Show the form again, with what was typed, when only the signature is missing."""
+    match = request.resolver_match
+    if match is None or not isinstance(refusal, step_up.UNSIGNED):
+        return refusals.refused_page(request, refusal)
+    form = CloseForm(request.POST)
+    form.add_error(None, vocabulary.message(refusal))
+    status = refusals.status_of(refusal)
+    return _answer(request, match.kwargs["incident_id"], form, status=status)
+
+
+@step_up.signed_form(_closing, _close_again)
+def close(request: HttpRequest, incident_id: UUID, proof: stepup.Proof | None) -> HttpResponse:
     """Close the incident, with an outcome and a reason."""
     entry = presenter.visible(decorators.person(request), incident_id)
     form = CloseForm(request.POST, contained=entry.state == IncidentState.CONTAINED)
@@ -97,6 +121,7 @@ def close(request: HttpRequest, incident_id: UUID) -> HttpResponse:
         incident_id=incident_id,
         outcome=form.cleaned_data["outcome"],
         reason=form.cleaned_data["reason"],
+        proof=proof,
     )
     messages.success(request, gettext("The incident is closed. Your reason is recorded."))
     return redirect("incident", incident_id)

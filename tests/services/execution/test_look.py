@@ -16,7 +16,7 @@ from remediation import models as m
 from remediation.domain import errors
 from remediation.services.execution import confirm, look, look_subject, reverse_run
 from remediation.services.reporting import incidents
-from tests import factories
+from tests import factories, stepup
 from tests.factories import WEB, WORKER
 from tests.flows import role_world
 from tests.flows.role_world import RoleWorld
@@ -313,12 +313,7 @@ def test_a_look_during_which_the_incident_was_closed_changes_nothing(
 
     def meanwhile(step: Any) -> look.Seen:
         with acts(WEB):
-            incidents.close(
-                actor=world.people["alice"].user,
-                incident_id=contained.pk,
-                outcome="contained",
-                reason="It is done with for good.",
-            )
+            stepup.close(world.people["alice"], contained, "contained", "It is done with for good.")
         return see(step)
 
     monkeypatch.setattr(look, "_see", meanwhile)

@@ -13,8 +13,7 @@ from remediation import models as m
 from remediation.domain import errors
 from remediation.domain.retrospect import Answer
 from remediation.services.learning import answer_outcome, ask_outcome, outcome_figures, similar
-from remediation.services.reporting import incidents
-from tests import factories
+from tests import factories, stepup
 from tests.factories import WEB, WORKER, Person
 from tests.flows.world import WORKER_ACTOR, World, acts
 
@@ -96,10 +95,9 @@ def test_closing_asks_those_who_did_not_say_it_about_the_run(world: World) -> No
     incident = world.get(proposal_id).incident
     say(world.people["bob"], proposal_id, incident, Answer(scope="too_broad"))
     with acts(WEB):
-        incidents.close(
-            actor=world.people["alice"].user, incident_id=incident.pk,
-            outcome="handled_outside", reason="The night shift ended it.",
-        )  # fmt: skip
+        stepup.close(
+            world.people["alice"], incident, "handled_outside", "The night shift ended it."
+        )
     assert ask() > 0
     assert names_asked(world, proposal=None) == {"alice", "eve", "lena"}
 

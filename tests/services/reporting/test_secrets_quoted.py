@@ -14,8 +14,9 @@ from remediation import models as m
 from remediation.domain import report
 from remediation.domain.secrets import detector
 from remediation.services.execution import halt
-from remediation.services.reporting import incidents, secrets
+from remediation.services.reporting import secrets
 from remediation.views.cards.diagnosis import diagnosis_card
+from tests import stepup
 from tests.flows.world import World, acts
 from tests.services.reporting.leaks import (
     AWS,
@@ -117,11 +118,11 @@ def test_a61_quotes_in_reasons_of_reviews_and_closings_are_masked(world: World) 
     said = {"code": "evidence_missing", "text": f"Rotate {PASSWORD} first, and {AWS}."}
     world.decide("alice", proposal_id, "return", reason=said)
     with acts("hitl_web"):
-        incidents.close(
-            actor=world.people["bob"].user,
-            incident_id=world.get(proposal_id).incident_id,
-            outcome="handled_outside",
-            reason=f"We rotated {PASSWORD} and {AWS}.",
+        stepup.close(
+            world.people["bob"],
+            world.get(proposal_id).incident,
+            "handled_outside",
+            f"We rotated {PASSWORD} and {AWS}.",
         )
     kept = everything_but_blobs()
     assert PASSWORD.encode() not in kept and AWS.encode() not in kept

@@ -180,7 +180,7 @@ def test_a78_closing_says_what_will_not_run_and_the_review_offers_no_decision(
     assert 'data-decision="approve"' in text_of(alice.get("review", proposal_id))
     page = page_of(lenas, incident)
     assert "What will not run any more" in page and "Record a call for test target t1." in page
-    lenas.post("incident_close", incident.pk, outcome="handled_outside", reason=REASON)
+    lenas.act("incident_close", incident.pk, outcome="handled_outside", reason=REASON)
     page = text_of(alice.get("review", proposal_id))
     assert "The incident is closed, so this proposal does not run any more." in page
     assert 'data-decision="approve"' not in page

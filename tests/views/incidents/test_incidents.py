@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from uuid import UUID
 
@@ -9,8 +10,10 @@ import pytest
 
 from audit.models import Entry
 from remediation import models as m
-from tests import factories
+from remediation.services.people import stepup as stepups
+from tests import factories, stepup
 from tests.flows.world import World
+from tests.stepup import Unsigned
 from tests.views.conftest import BrowserOf, text_of
 
 REASON = "The address belongs to the new build host."
@@ -55,13 +58,43 @@ def test_a_person_closes_an_incident_with_a_reason(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     incident, alice = incident_of(proposal_id), browser_of(world.people["alice"])
-    answer = alice.post("incident_close", incident.pk, outcome="false_positive", reason=REASON)
+    answer = alice.act("incident_close", incident.pk, outcome="false_positive", reason=REASON)
     assert answer.status_code == 302
     page = text_of(alice.get("incident", incident.pk))
     assert "Closed: False positive: nothing happened" in page
     assert "The incident is closed, so it does not run any more." in page
     assert REASON in page
     assert listed(text_of(alice.get("incidents"))) == []
+
+
+def test_a76_a_cookie_alone_closes_nothing_and_loses_nothing_that_was_typed(
+    world: World,
+    proposal_id: UUID,
+    browser_of: BrowserOf,
+) -> None:
+    incident, alice = incident_of(proposal_id), browser_of(world.people["alice"])
+    sent = {"outcome": "false_positive", "reason": REASON}
+    asked = json.loads(alice.begin("incident_close", incident.pk, **sent).content)
+    assert REASON in asked["words"]
+    signed = stepup.fields(world.people["alice"], asked)
+    other = {**sent, "outcome": "accepted", **signed}
+    for attempt, status in ((sent, 422), (other, 409)):
+        answer = alice.post("incident_close", incident.pk, **attempt)
+        assert answer.status_code == status
+        assert REASON in text_of(answer) and 'id="close"' in text_of(answer)
+        assert not m.IncidentTransition.objects.exists()
+    assert alice.post("incident_close", incident.pk, **sent, **signed).status_code == 302
+    entry = Entry.objects.get(pk=m.IncidentTransition.objects.get().entry)
+    assert entry.data["data"]["step_up"]["statement"]["act"] == "close_incident"
+
+
+def test_a76_without_the_check_a_cookie_closes(
+    world: World, proposal_id: UUID, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stepups, "check", lambda **_: Unsigned())
+    incident, alice = incident_of(proposal_id), browser_of(world.people["alice"])
+    alice.post("incident_close", incident.pk, outcome="false_positive", reason=REASON)
+    assert m.IncidentTransition.objects.get().to_state == "closed"
 
 
 @pytest.mark.parametrize(
