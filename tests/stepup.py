@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
 from audit.tlog.canonical import Json, encode
 from remediation.domain.act import Act, ActStatement
 from remediation.domain.gate.signature import Assertion
-from remediation.models import Incident
+from remediation.models import Incident, Proposal
 from remediation.services.people import stepup
+from remediation.services.reporting import correct as corrections
 from remediation.services.reporting import incidents
 from tests.factories import Person
 
@@ -51,6 +53,20 @@ def close(someone: Person, incident: Incident, outcome: str, reason: str) -> Non
         outcome=outcome,
         reason=reason,
         proof=proof(someone, act),
+    )
+
+
+def correct(
+    someone: Person, proposal_id: UUID, correction: corrections.Correction, reason: str
+) -> UUID:
+    """Correct the proposal as the person whose passkey signs it; return the new version's id."""
+    proposal = Proposal.objects.get(pk=proposal_id)
+    return corrections.correct(
+        actor=someone.user,
+        proposal_id=proposal_id,
+        correction=correction,
+        reason=reason,
+        proof=proof(someone, corrections.correcting(proposal, correction, reason)),
     )
 
 

@@ -31,6 +31,7 @@ class ActName(StrEnum):
     REPORT_AGENT = "report_agent"
     END_SESSIONS = "end_sessions"
     CLOSE_INCIDENT = "close_incident"
+    CORRECT = "correct"
 
 
 @dataclass(frozen=True, slots=True)

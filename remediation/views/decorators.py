@@ -63,13 +63,6 @@ def form_or_json(
     return require_POST(login_required(_answered(view, refused)))
 
 
-def form_again(
-    again: Callable[[HttpRequest, Refused], HttpResponse],
-) -> Callable[[View], View]:
-    """Wrap the POST of a form that is shown again after a refusal, with what was typed."""
-    return lambda view: require_POST(login_required(_answered(view, again)))
-
-
 def json_post(view: View) -> View:
     """Wrap the POST of a JSON object by a signed-in person's script; the view gets it as `body`."""
 

@@ -42,7 +42,7 @@ def signed_form(
 ) -> Callable[[decorators.View], decorators.View]:
     """Wrap the POST of a form that a passkey signs; the view gets the `proof`, or None.
 
-    ``again`` answers a refusal of the form itself with what was typed (`decorators.form_again`).
+    ``again`` answers a refusal of the form itself, with what was typed.
     """
 
     def wrap(view: decorators.View) -> decorators.View:
@@ -100,6 +100,9 @@ _WORDS: dict[ActName, Callable[[], str]] = {
     ActName.END_SESSIONS: lambda: gettext("sign you out everywhere but in this browser"),
     ActName.CLOSE_INCIDENT: lambda: gettext(
         "close incident %(object)s as “%(outcome)s”, because: %(reason)s"
+    ),
+    ActName.CORRECT: lambda: gettext(
+        "correct proposal %(object)s, which voids what others decided on it, because: %(reason)s"
     ),
 }
 

@@ -171,7 +171,10 @@ class Player:
     def fill_signed(self, path: str, action: str, **values: str) -> Page:
         """As `fill`, for a form that asks for the passkey (stepup.js)."""
         page = expect(self.browser.get(path), 200)
-        form = page.form(action=action)
+        return self.submit_signed(page, page.form(action=action), **values)
+
+    def submit_signed(self, page: Page, form: Form, **values: str) -> Page:
+        """Sign with the passkey what the form asks for, and send it."""
         started = expect(self.browser.ask_what_is_signed(page, form, **values), 200).json()
         signed = {
             "step_up_statement": started["statement"],

@@ -19,7 +19,7 @@ def correct(frank: Player, proposal: str) -> str:
     path = f"/proposals/{proposal}/correct/"
     page = expect(frank.browser.get(path), 200)
     typed = {"missing": MISSED_SERVICE, "reason": WHY}
-    made = expect(frank.browser.submit(page, page.form_with("missing"), **typed), 200)
+    made = expect(frank.submit_signed(page, page.form_with("missing"), **typed), 200)
     new = made.url.rstrip("/").rpartition("/")[2]
     if new == proposal:
         raise Unexpected(f"{path}: no new version, but {made.url}")

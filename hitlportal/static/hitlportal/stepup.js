@@ -7,7 +7,7 @@
   const begin = async (form) => {
     let response;
     try {
-      response = await fetch(form.getAttribute("action"), {
+      response = await fetch(form.getAttribute("action") || window.location.href, {
         method: "POST",
         credentials: "same-origin",
         headers: { Accept: "application/json", "X-Step-Up": "begin" },
@@ -42,6 +42,11 @@
       form.elements.step_up_assertion.value = JSON.stringify(assertion);
       form.submit();
     } catch (problem) {
+      // Such a form has a place at each field for what is wrong there: only the server's page says it.
+      if (problem.body && form.dataset.stepUp === "again") {
+        form.submit();
+        return;
+      }
       words.textContent = "";
       tell(error, problem);
       delete button.dataset.busy;

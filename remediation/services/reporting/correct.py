@@ -11,6 +11,7 @@ from django.db import transaction
 from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain import errors
+from remediation.domain.act import Act, ActName
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.domain.report import Diagnosis as ReportedDiagnosis
@@ -18,7 +19,7 @@ from remediation.domain.report import load_diagnosis, parse_diagnosis
 from remediation.domain.secrets import masking
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.domain.states import ProposalState
-from remediation.models import Diagnosis, Identity, Proposal, Service, User
+from remediation.models import Diagnosis, Identity, Proposal, Service, Transition, User
 from remediation.services import transition
 from remediation.services.access import authorize, visibility
 from remediation.services.actors import PersonActor
@@ -26,6 +27,7 @@ from remediation.services.guards import translated
 from remediation.services.inventory import facts
 from remediation.services.load_plan import load_plan
 from remediation.services.outbox import dispatch
+from remediation.services.people import stepup
 from remediation.services.reporting import secrets, supersede
 
 # Larger changes belong on the inventory's own pages.
@@ -43,7 +45,26 @@ class Correction:
     missing: Sequence[str] = ()
 
 
-def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: str) -> UUID:
+def correcting(proposal: Proposal, correction: Correction, reason: str) -> Act:
+    """Return the act of `correct`, to be signed, as the record keeps it. Raises BadInput."""
+    known = secrets.known_values(proposal.incident)
+    missing: list[Json] = [masking.mask_text(visible(n), known) for n in correction.missing]
+    said: dict[str, Json] = {
+        "diagnosis": _masked(proposal.diagnosis, correction, known).digest,
+        "missing": missing,
+        "reason": masking.mask_text(visible(reason.strip()), known),
+    }
+    return Act(ActName.CORRECT, f"proposal:{proposal.pk}", said)
+
+
+def correct(
+    *,
+    actor: User,
+    proposal_id: UUID,
+    correction: Correction,
+    reason: str,
+    proof: stepup.Proof | None,
+) -> UUID:
     """Supersede the proposal by one with the same plan and the corrected diagnosis; return its id.
 
     Reviews of the old proposal stay on record but no longer count. The corrector is recorded as
@@ -51,8 +72,8 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
     of the old proposal and the new one are one transaction: a crash before the commit leaves
     nothing; after it the sweeper gets the new proposal assessed.
 
-    Raises NoSuchObject, NotEntitled, Separation, WrongState, ReasonRequired, BadInput, and
-    NothingToCorrect when the correction changes nothing.
+    Raises NoSuchObject, NotEntitled, Separation, WrongState, ReasonRequired, BadInput,
+    NothingToCorrect when the correction changes nothing, and what `stepup.check` raises (A76).
     """
     with transaction.atomic():
         transition.lock(proposal_id)
@@ -66,6 +87,8 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
         edges = _add_missing(person, proposal, correction.missing)
         if diagnosis == proposal.diagnosis and not edges:
             raise errors.NothingToCorrect()
+        act = correcting(proposal, correction, reason)
+        signed = stepup.check(actor=actor, act=act, proof=proof)
         made = supersede.supersede(
             actor=person,
             proposal_id=proposal_id,
@@ -73,7 +96,10 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
             rationale=proposal.rationale,
             reason=reason,
             diagnosis=diagnosis,
+            data={**act.input, "step_up": signed.data},
         )
+        end = Transition.objects.get(proposal=proposal, to_state=ProposalState.SUPERSEDED)
+        signed.use(end.entry)
         transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
     return made
 
@@ -108,10 +134,7 @@ def _diagnosis(
 ) -> Diagnosis:
     """Return the next version of the diagnosis, or the present one when nothing differs."""
     old = proposal.diagnosis
-    # A person may quote a secret, and nobody can change the record later (A61).
-    corrected = masking.mask_diagnosis(
-        _corrected(load_diagnosis(bytes(old.body), allow_test=True), correction), known
-    )
+    corrected = _masked(old, correction, known)
     if corrected.digest == old.digest:
         return old
     newest = proposal.incident.diagnoses.order_by("-version")[0]
@@ -131,6 +154,12 @@ def _diagnosis(
             editor=person.person,
             entry=entry.id,
         )
+
+
+def _masked(old: Diagnosis, correction: Correction, known: frozenset[str]) -> ReportedDiagnosis:
+    # A person may quote a secret, and nobody can change the record later (A61).
+    reported = load_diagnosis(bytes(old.body), allow_test=True)
+    return masking.mask_diagnosis(_corrected(reported, correction), known)
 
 
 def _corrected(old: ReportedDiagnosis, correction: Correction) -> ReportedDiagnosis:

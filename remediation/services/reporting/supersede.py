@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
+from audit.tlog.canonical import Json
 from remediation.domain.events import Event
 from remediation.domain.plan import Plan
 from remediation.domain.secrets import masking
@@ -22,19 +24,21 @@ def supersede(
     reason: str,
     diagnosis: Diagnosis | None = None,
     makes: UUID | None = None,
+    data: Mapping[str, Json] | None = None,
 ) -> UUID:
     """Replace a proposal by one with this plan; return the new proposal's id.
 
     Reviews of the old proposal stay on record but no longer count. A person is recorded as editor
     and cannot decide on the new one (promise 4). The new one stays a plan of the same planner and
     in the same choice. ``diagnosis`` defaults to the old proposal's; ``makes`` is the new
-    proposal's id, where a person signed it.
+    proposal's id, where a person signed it; ``data`` is what the entry of the old one's end says
+    besides.
     Raises NoSuchObject, WrongState, AgentDisabled.
     """
     old = withdraw.owned(actor, proposal_id)
     is_agent = isinstance(actor, AgentActor)
     event = Event.AGENT_PROPOSAL_SUPERSEDED if is_agent else Event.PERSON_PROPOSAL_SUPERSEDED
-    withdraw.end(actor, event, old, ProposalState.SUPERSEDED, reason)
+    withdraw.end(actor, event, old, ProposalState.SUPERSEDED, reason, data)
     return propose.insert(
         actor=actor,
         incident=old.incident,

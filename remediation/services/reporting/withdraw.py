@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
+from audit.tlog.canonical import Json
 from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.secrets import masking
@@ -46,8 +48,12 @@ def end(
     proposal: Proposal,
     target: ProposalState,
     reason: str,
+    data: Mapping[str, Json] | None = None,
 ) -> None:
-    """Move a locked proposal to ``target``; secrets in the reason are masked. Raises WrongState."""
+    """Move a locked proposal to ``target``; secrets in the reason are masked. Raises WrongState.
+
+    ``data`` is what the entry says besides.
+    """
     state = ProposalState(proposal.state)
     if state not in ENDABLE:
         raise errors.WrongState(f"the proposal is {state}")
@@ -58,4 +64,5 @@ def end(
         source=state,
         target=target,
         reason=masking.mask_text(reason, secrets.known_values(proposal.incident)),
+        data=data,
     )

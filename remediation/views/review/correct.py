@@ -12,9 +12,11 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from remediation.domain import errors
+from remediation.domain.act import Act
 from remediation.domain.errors import Refused
+from remediation.services.people import stepup
 from remediation.services.reporting import correct as service
-from remediation.views import decorators, refusals
+from remediation.views import decorators, refusals, step_up
 from remediation.views.cards.proposal import visible
 from remediation.views.review import correcting
 
@@ -54,13 +56,20 @@ def _again(request: HttpRequest, refusal: Refused) -> HttpResponse:
     )
 
 
-@decorators.form_again(_again)
-def _correct(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+def _correcting(request: HttpRequest, proposal_id: UUID) -> Act:
+    proposal = visible(decorators.person(request), proposal_id)
+    reason = correcting.lines(step_up.text_of(request, "reason"))
+    return service.correcting(proposal, _correction(request), reason)
+
+
+@step_up.signed_form(_correcting, _again)
+def _correct(request: HttpRequest, proposal_id: UUID, proof: stepup.Proof | None) -> HttpResponse:
     made = service.correct(
         actor=decorators.person(request),
         proposal_id=proposal_id,
         correction=_correction(request),
         reason=correcting.lines(request.POST.get("reason", "")),
+        proof=proof,
     )
     messages.success(
         request,

@@ -13,11 +13,12 @@ from remediation.domain import errors, inert
 from remediation.domain.errors import Refused
 from remediation.domain.report import load_diagnosis
 from remediation.models import Proposal, User
+from remediation.views import step_up
 from remediation.views.cards import slots as slot_cards
 from remediation.views.review.page import ClaimField, CorrectPage
 
-# Refusals of something typed; any other one has a page of its own.
-TYPED = (errors.BadInput, errors.ReasonRequired, errors.NothingToCorrect)
+# Refusals of something typed, or of its signature; any other one has a page of its own.
+TYPED = (errors.BadInput, errors.ReasonRequired, errors.NothingToCorrect, *step_up.UNSIGNED)
 _CLAIM = re.compile(r"/diagnosis/claims/([0-9]+)(?:/|$)")
 
 
@@ -84,6 +85,8 @@ def _place(sent: Mapping[str, str], refusal: Refused) -> str:
 
 
 def _words(refusal: Refused) -> str:
+    if isinstance(refusal, step_up.UNSIGNED):
+        return vocabulary.message(refusal)
     if isinstance(refusal, errors.ReasonRequired):
         return gettext("Say what was wrong, in 10 to 4,000 characters.")
     if isinstance(refusal, errors.NothingToCorrect):

@@ -22,7 +22,7 @@ from remediation.services.assessment import scope
 from remediation.services.inventory import facts
 from remediation.services.reporting import correct, submit, supersede, withdraw
 from remediation.services.reporting.correct import Correction
-from tests import factories
+from tests import factories, stepup
 from tests.factories import WEB
 from tests.flows.world import World, acts
 from tests.services.reporting.leaks import AWS, PASSWORD, everything_but_blobs, handed_in
@@ -47,12 +47,7 @@ def corrected(
     world: World, name: str, proposal_id: UUID, reason: str = WHY, **changes: Any
 ) -> UUID:
     with acts(WEB):
-        return correct.correct(
-            actor=world.people[name].user,
-            proposal_id=proposal_id,
-            correction=a_correction(**changes),
-            reason=reason,
-        )
+        return stepup.correct(world.people[name], proposal_id, a_correction(**changes), reason)
 
 
 def test_a_new_version_with_the_same_plan_that_others_decide_on(world: World) -> None:

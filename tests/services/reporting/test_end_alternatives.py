@@ -16,7 +16,7 @@ from remediation.domain import errors
 from remediation.domain.report import Alternative, Report
 from remediation.services.reporting import correct, make_plan, submit, supersede
 from remediation.services.reporting.end_alternatives import end_alternatives
-from tests import factories
+from tests import factories, stepup
 from tests.factories import WEB, WORKER
 from tests.flows.world import WORKER_ACTOR, World, acts
 
@@ -147,11 +147,11 @@ def test_none_of_them_does_not_end_what_a_quorum_approved_before(world: World) -
 def test_a_correction_of_an_alternative_stays_in_its_choice(world: World) -> None:
     first, second = reviewed(world)
     with acts(WEB):
-        made = correct.correct(
-            actor=world.people["mallory"].user,
-            proposal_id=first,
-            correction=correct.Correction("It is misused from outside.", 80, {}),
-            reason="The summary was too short.",
+        made = stepup.correct(
+            world.people["mallory"],
+            first,
+            correct.Correction("It is misused from outside.", 80, {}),
+            "The summary was too short.",
         )
     assert (world.get(made).choice_id, world.get(made).alternative) == (
         world.get(first).choice_id,

@@ -13,7 +13,7 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
 from remediation.services.reporting import make_plan, submit, withdraw
-from tests import factories
+from tests import factories, stepup
 from tests.factories import WEB
 from tests.flows.world import World, acts
 
@@ -206,11 +206,11 @@ def test_a_correction_of_a_persons_plan_keeps_the_planner(world: World) -> None:
     world.assess(new)
     suspend(world)
     with acts(WEB):
-        made = correct.correct(
-            actor=world.people["mallory"].user,
-            proposal_id=new,
-            correction=correct.Correction("It is misused from outside.", 80, {}),
-            reason="The summary was too short.",
+        made = stepup.correct(
+            world.people["mallory"],
+            new,
+            correct.Correction("It is misused from outside.", 80, {}),
+            "The summary was too short.",
         )
     found = world.get(made)
     assert (found.planner, found.editor) == (world.people["alice"].id, world.people["mallory"].id)

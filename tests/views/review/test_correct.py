@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from uuid import UUID
 
+import pytest
+
 from remediation.domain.report import load_diagnosis
+from remediation.services.people import stepup as stepups
+from tests import stepup
 from tests.flows.world import World
 from tests.views.conftest import BrowserOf, text_of
 
@@ -24,7 +29,7 @@ def test_a_reviewer_corrects_and_lands_on_the_new_version(
     assert "Correct the diagnosis or the scope" in text_of(alice.get("review", proposal_id))
     page = text_of(alice.get("correct", proposal_id))
     assert ">It is misused.</textarea>" in page and ">t1 is misused</textarea>" in page
-    answer = alice.post("correct", proposal_id, **SENT)
+    answer = alice.act("correct", proposal_id, **SENT)
     assert answer.status_code == 302
     new = UUID(answer["Location"].split("/")[2])
     assert new != proposal_id
@@ -33,6 +38,23 @@ def test_a_reviewer_corrects_and_lands_on_the_new_version(
     assert told.claims[0].text == "t1 was used by its owner"
     assert "not decide" in text_of(alice.get("review", new)) or world.get(new).round == 0
     assert world.state_of(proposal_id) == "superseded"
+
+
+def test_a76_a_cookie_alone_corrects_nothing_and_loses_nothing_that_was_typed(
+    world: World, proposal_id: UUID, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = browser_of(world.people["alice"])
+    asked = json.loads(alice.begin("correct", proposal_id, **SENT).content)
+    assert SENT["reason"] in asked["words"]
+    signed = stepup.fields(world.people["alice"], asked)
+    for attempt, status in ((SENT, 422), ({**SENT, "confidence": "41", **signed}, 409)):
+        answer = alice.post("correct", proposal_id, **attempt)
+        assert answer.status_code == status
+        assert "t1 was used by its owner</textarea>" in text_of(answer)
+        assert world.state_of(proposal_id) == "in_review"
+    monkeypatch.setattr(stepups, "check", lambda **_: stepup.Unsigned())
+    assert alice.post("correct", proposal_id, **SENT).status_code == 302
+    assert world.state_of(proposal_id) == "superseded", "the control: without the check it works"
 
 
 def test_a17_looking_at_the_form_changes_nothing(
