@@ -32,6 +32,7 @@ class ActName(StrEnum):
     END_SESSIONS = "end_sessions"
     CLOSE_INCIDENT = "close_incident"
     CORRECT = "correct"
+    INVITE = "invite"
 
 
 @dataclass(frozen=True, slots=True)

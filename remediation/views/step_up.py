@@ -101,6 +101,7 @@ _WORDS: dict[ActName, Callable[[], str]] = {
     ActName.CLOSE_INCIDENT: lambda: gettext(
         "close incident %(object)s as “%(outcome)s”, because: %(reason)s"
     ),
+    ActName.INVITE: lambda: gettext("make a new one-time code for %(username)s"),
     ActName.CORRECT: lambda: gettext(
         "correct proposal %(object)s, which voids what others decided on it, because: %(reason)s"
     ),

@@ -24,6 +24,7 @@ from fido2 import cbor
 from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain import b64url
+from remediation.domain.act import Act, ActName
 from remediation.domain.errors import (
     BadValue,
     Conflict,
@@ -41,7 +42,7 @@ from remediation.domain.inert import visible
 from remediation.models import Invitation, InvitationUse, PasskeyEnrolment, User
 from remediation.services import guards
 from remediation.services.actors import Actor, PersonActor
-from remediation.services.people import accounts, registration
+from remediation.services.people import accounts, registration, stepup
 from remediation.services.people.registration import Registration
 
 WEBAUTHN = Authenticator.Type.WEBAUTHN
@@ -76,13 +77,19 @@ def passkeys_of(user: User) -> list[Held]:
 # ---- operators and administrators ----------------------------------------------------------------
 
 
+def inviting(user: User) -> Act:
+    """Return the act of `invite`, to be signed by a person."""
+    return Act(ActName.INVITE, user.actor, {"username": user.username})
+
+
 @transaction.atomic
-def invite(*, actor: Actor, username: str) -> str:
+def invite(*, actor: Actor, username: str, proof: stepup.Proof | None = None) -> str:
     """Return a one-time code for a person without a passkey. It makes earlier codes void.
 
     An operator or a user administrator invites. The passkey that the code enrols can sign in; it
     approves nothing until an operator adds its key to the approvers file. The code is stored only
-    as a hash. Raises NotEntitled, NoSuchObject, WrongState.
+    as a hash. A person signs it with the passkey (docs/attacks.md A76); an operator has none.
+    Raises NotEntitled, NoSuchObject, WrongState, and what `stepup.check` raises.
     """
     accounts.require(actor, accounts.USER_ADMIN)
     user = _locked(username=username)
@@ -90,14 +97,17 @@ def invite(*, actor: Actor, username: str) -> str:
         raise WrongState(f"the account of {username} is not active")
     if _passkeys(user).exists():
         raise WrongState(f"{username} has a passkey; if it is lost, reset the account first")
+    signed = _signed(actor, user, proof)
     code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LENGTH))
     by_person = isinstance(actor, PersonActor)
     entry = log.append(
         action=Event.PERSON_INVITATION_MADE if by_person else Event.OPERATOR_INVITATION_MADE,
         actor=actor.ref,
         object=user.actor,
-        data={},
+        data={"step_up": signed.data} if signed else {},
     )
+    if signed:
+        signed.use(entry.id)
     Invitation.objects.create(
         person=user.person, code_hash=_hash(user, code), created_by=actor.ref, entry=entry.id
     )
@@ -222,6 +232,14 @@ def remove_passkey(*, actor: User, authenticator_id: int) -> None:
 
 
 # ---- parts ---------------------------------------------------------------------------------------
+
+
+def _signed(actor: Actor, user: User, proof: stepup.Proof | None) -> stepup.Checked | None:
+    """Return the checked signature of a person who invites; None for an operator."""
+    if not isinstance(actor, PersonActor):
+        return None
+    person = User.objects.get(person=actor.person)
+    return stepup.check(actor=person, act=inviting(user), proof=proof)
 
 
 def _locked(**which: Any) -> User:

@@ -22,6 +22,7 @@ from remediation.domain.errors import (
     LastPasskey,
     NoSuchObject,
     NotEntitled,
+    PasskeyNeeded,
     PasskeyRefused,
     Refused,
     WrongState,
@@ -29,7 +30,7 @@ from remediation.domain.errors import (
 from remediation.services.actors import PersonActor, ProcessActor
 from remediation.services.people import enroll
 from remediation.services.people.passkeys import keys_of
-from tests import factories
+from tests import factories, stepup
 from tests.factories import WEB, WORKER
 from tests.passkey import SoftPasskey
 
@@ -237,7 +238,15 @@ def test_only_operators_and_user_administrators_invite(role: str) -> None:
 def test_a_user_administrator_invites_in_his_own_name() -> None:
     account()
     made = factories.person(roles=["user_admin"])
-    assert invite(actor=PersonActor(made.id, made.user.pk))
+    with pytest.raises(PasskeyNeeded):
+        invite(actor=PersonActor(made.id, made.user.pk))
+    act = enroll.inviting(m.User.objects.get(username="alice"))
+    with factories.acting(WEB):
+        assert enroll.invite(
+            actor=PersonActor(made.id, made.user.pk),
+            username="alice",
+            proof=stepup.proof(made, act),
+        )
     assert m.Invitation.objects.get().created_by == f"person:{made.id}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from remediation import models as m
 from remediation.services.actors import ProcessActor
 from remediation.services.people import approvers
-from tests import factories
+from remediation.services.people import stepup as stepups
+from tests import factories, stepup
 from tests.factories import WORKER, Person
 from tests.views.conftest import BrowserOf, text_of
 
@@ -96,7 +98,12 @@ def test_an_administrator_invites_and_sees_the_code_once(
     nina = newcomer("nina")
     browser = browser_of(adam)
     assert browser.get("person_invite", nina.pk).status_code == 405  # a GET changes nothing (A17)
-    answer = browser.post("person_invite", nina.pk)
+    assert browser.post("person_invite", nina.pk).status_code == 422, "A76: a cookie alone"
+    asked = json.loads(browser.begin("person_invite", newcomer("otto").pk).content)
+    other = browser.post("person_invite", nina.pk, **stepup.fields(adam, asked))
+    assert other.status_code == 409, "A76: signed for another person"
+    assert not m.Invitation.objects.exists()
+    answer = browser.act("person_invite", nina.pk)
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
     invitation = m.Invitation.objects.get(person=nina.person)
@@ -105,6 +112,13 @@ def test_an_administrator_invites_and_sees_the_code_once(
     assert len(code) == 23
     assert "Invited, code valid" in row_of(text_of(browser.get("people")), "nina")
     assert code not in text_of(browser.get("people"))
+
+
+def test_a76_without_the_check_a_cookie_invites(
+    adam: Person, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stepups, "check", lambda **_: stepup.Unsigned())
+    assert browser_of(adam).post("person_invite", newcomer("nina").pk).status_code == 200
 
 
 @pytest.mark.parametrize("role", ["auditor", "security", "agent_admin"])
