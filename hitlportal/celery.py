@@ -176,7 +176,8 @@ if IS_BEAT:
     # go on with guest@localhost.
     env.broker(env.secret("HITL_BROKER_URL"))
 else:
+    from hitlportal.lookout import Lookout
     from hitlportal.watchdog import Watchdog
 
     app.autodiscover_tasks(["remediation", "audit"])
-    app.steps["worker"].add(Watchdog)
+    app.steps["worker"].update({Watchdog, Lookout})

@@ -12,7 +12,7 @@ from remediation.services.execution import look as look_
 from remediation.services.execution import reconcile as reconcile_
 from remediation.services.learning import ask_outcome as outcome_
 from remediation.services.outbox import deliver as deliver_
-from remediation.services.outbox import dispatch
+from remediation.services.outbox import dispatch, not_started
 from remediation.services.outbox import expire as expire_
 from remediation.services.outbox import notify_result as result_
 from remediation.services.outbox.take import take
@@ -69,7 +69,8 @@ def expire() -> None:
 
 @shared_task(name="remediation.notify")
 def notify() -> None:
-    """Tell people again what runs left to them, and deliver what no message asked for."""
+    """Tell people what does not start, and again what runs left to them; deliver what is due."""
+    not_started.tell_late(actor=worker())
     result_.remind(actor=worker())
     escalate_.escalate(actor=worker())
     deliver_.wake_all(actor=worker())

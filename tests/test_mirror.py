@@ -24,6 +24,7 @@ ELSEWHERE = {
     "services/assessment/seen_again": "flows/test_seen_again.py",
     "services/review/old_page": "flows/test_seen_again.py",
     "services/outbox/take": "services/outbox/test_dispatch.py",
+    "services/outbox/not_started": "views/run/test_not_started.py",  # told, and on both pages
     "services/reporting/own_words": "api/test_foreign_incidents.py",
     "services/reporting/prepare": "api/test_foreign_incidents.py",  # what is told, and masked
     "services/access/asked": "services/access/test_deciders.py",  # what a round asks for

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     OVERDUE = "overdue"
     RESULT = "result"
     STILL_OPEN = "still_open"
+    NOT_STARTED = "not_started"
     RUN_ASKS = "run_asks"
     WAIT_OVERDUE = "wait_overdue"
     WAIT_UNPLANNED = "wait_unplanned"
@@ -89,6 +90,12 @@ KINDS: Mapping[Kind, About] = MappingProxyType(
         ),
         Kind.STILL_OPEN: About(
             "a stopped or unknown run still waits for people, once a day", "", page="result"
+        ),
+        Kind.NOT_STARTED: About(
+            "an approved proposal does not start",
+            "approved, and does not start",
+            page="run",
+            always=True,
         ),
         Kind.RUN_ASKS: About(
             "a run waits for a person's verdict",

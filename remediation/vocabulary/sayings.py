@@ -132,6 +132,9 @@ SAYINGS = frozenset(
         gettext_noop("the secret stood in code, a log or a file"),
         gettext_noop("it was believed unused, or forgotten"),
         gettext_noop("the change reached another environment"),
+        # Why an approved proposal does not start (services/outbox/not_started.py).
+        gettext_noop("an approved proposal does not start"),
+        gettext_noop("No worker has taken it: none runs for it, or the broker is away."),
         # Why an identity was not read, or a secret not compared (executors, services).
         gettext_noop("The portal cannot compare secrets for this kind of identity."),
         gettext_noop("The portal cannot read this kind of identity."),

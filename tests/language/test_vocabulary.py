@@ -38,6 +38,7 @@ from remediation.services.access import deciders
 from remediation.services.assessment.read_live import NO_ACTION
 from remediation.services.inventory.consumer_facts import ConsumerFacts
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
+from remediation.services.outbox import not_started
 from remediation.services.people import accounts
 from remediation.views.cards import checks as check_cards
 from remediation.views.forms import CLOSE_TITLES
@@ -142,6 +143,7 @@ def test_the_sayings_are_those_of_the_domain() -> None:
         *outcome.WORDS.values(), *plan_due.REASONS.values(), *detector.TITLES.values(),
         REPORT_ONLY,
         *marks, *excluding, deciders.NO_RIGHT, deciders.ALL_FILLED, *_notes(),
+        not_started.NO_WORKER,
         *(about.choice for about in KINDS.values()), *patterns.FEATURES.values(),
         NOT_COMPARED, NO_ACTION, NO_PASSWORD, TOO_MANY,
     }  # fmt: skip

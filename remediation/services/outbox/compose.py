@@ -102,6 +102,8 @@ def _path(about: About, proposal: Proposal | None, incident: Incident | None) ->
         return reverse("settings")
     if proposal is not None and about.page in ("review", "about"):
         return reverse("review", args=[proposal.pk])
+    if proposal is not None and about.page == "run":
+        return reverse("execution", args=[proposal.pk])
     if proposal is not None and about.page in ("result", "proposal_history"):
         run = about.page == "result" and Execution.objects.filter(proposal=proposal).exists()
         return reverse("execution" if run else "proposal_history", args=[proposal.pk])

@@ -36,7 +36,7 @@ GROUPS: Mapping[object, tuple[Kind, ...]] = {
         *(Kind.NEEDS_A_PLAN, Kind.PLAN_OVERDUE, Kind.SECRET_IN_FORCE),
         *(Kind.INCIDENT_REOPENED, Kind.INCIDENT_UNREAD),
     ),
-    gettext_lazy("Runs"): (Kind.RESULT, Kind.STILL_OPEN, Kind.LATE_RESULT),
+    gettext_lazy("Runs"): (Kind.RESULT, Kind.STILL_OPEN, Kind.NOT_STARTED, Kind.LATE_RESULT),
     gettext_lazy("Alarms"): (Kind.HALT_REFUSED, Kind.UNKNOWN_KEY, Kind.CHANNEL_FAILING),
 }
 # The first mark that is found counts: Edge and Opera also call themselves Chrome, Chrome Safari.

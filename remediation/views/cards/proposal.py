@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from remediation import vocabulary
 from remediation.domain import errors, headline
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import BadInput
@@ -13,6 +17,8 @@ from remediation.domain.plan import Plan
 from remediation.models import Proposal, User
 from remediation.services.access import visibility
 from remediation.services.load_plan import read_plan
+from remediation.services.outbox.not_started import Late
+from remediation.templatetags.portal import span
 from remediation.views.cards.assessed import Assessed
 from remediation.views.cards.diagnosis import DiagnosisCard
 from remediation.views.cards.plan_waits import PlanFlow
@@ -91,3 +97,12 @@ def undone(plan: Plan | None) -> str:
             sentence = step.target.describe(ACTIONS[step.rollback].sentence)
             back.append(f"Reversible: {sentence}")
     return " ".join([f"In {plan.environment}.", *back])
+
+
+def describe_late(late: Late) -> str:
+    """Return one line: since when it is approved, and the worker's last reason."""
+    # Whole minutes, so that a page that is read again says the same for a minute.
+    passed = (timezone.now() - late.approved_at).total_seconds() // 60 * 60
+    values = {"span": span(passed), "why": vocabulary.saying(late.why)}
+    # Translators: {span} is such as "12 min"; {why} is a sentence.
+    return gettext("Approved %(span)s ago, not started: %(why)s") % values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,9 +12,11 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from remediation.domain.slots import OWNERS, Owner
+from remediation.domain.states import ProposalState
 from remediation.models import Assessment, QueueEntry
 from remediation.services.access.asked import owners_of
-from remediation.views.cards.proposal import plan_of, sentences, title_of
+from remediation.services.outbox import not_started
+from remediation.views.cards.proposal import describe_late, plan_of, sentences, title_of
 from remediation.views.cards.reviews import ReviewRow, SlotRow, reviews_by_proposal, slot_rows
 from remediation.views.names import Names
 
@@ -55,6 +57,7 @@ class ProposalRow:
     choice: UUID | None = None  # lines with the same choice are alternatives of one incident
     owner: UUID | None = None  # who has its incident
     owner_name: str = ""
+    late: str = ""  # approved, and not started in time: since when, and why
 
     @property
     def soon(self) -> bool:
@@ -63,7 +66,7 @@ class ProposalRow:
 
 
 def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
-    """Return the lines in the given order; at most six queries for all of them."""
+    """Return the lines in the given order; at most seven queries for all of them."""
     found = list(entries)
     keys = [entry.pk for entry in found]
     current = Assessment.objects.filter(proposal__in=keys, round=F("proposal__round"))
@@ -81,9 +84,15 @@ def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
     reviews = reviews_by_proposal(keys, successors)
     planners = {entry.proposal.planner for entry in found} - {None}
     names = Names([one for one in planners if one]) if planners else None
-    return tuple(
+    made = [
         _row(entry, *asked.get(entry.pk, ((), (), 0)), reviews.get(entry.pk, ()), names)
         for entry in found
+    ]
+    approved = [row.proposal_id for row in made if row.state == ProposalState.APPROVED]
+    late = not_started.late(approved) if approved else {}
+    return tuple(
+        replace(row, late=describe_late(late[row.proposal_id])) if row.proposal_id in late else row
+        for row in made
     )
 
 

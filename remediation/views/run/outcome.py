@@ -15,6 +15,8 @@ from remediation.domain import headline
 from remediation.domain.outcome import Outcome
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
+from remediation.services.outbox.not_started import Late
+from remediation.views.cards.proposal import describe_late
 from remediation.views.run.page import OutcomeCard, RunStep
 from remediation.views.run.waiting import WaitCard
 
@@ -32,6 +34,7 @@ LOOKS = {
     S.EXECUTING: ("accent", "play"),
     S.WAITING: ("accent", "clock"),
 }
+OPERATOR = gettext_lazy("Tell an operator: this does not pass by itself.")
 # Why an approved proposal has not started: what it waits for, and what ends the wait.
 WAITS = {
     "frozen": (
@@ -56,11 +59,11 @@ WAITS = {
     ),
     "policy_unavailable": (
         gettext_lazy("Waiting: the worker cannot read the policy or the approvers file"),
-        gettext_lazy("Tell an operator: this does not pass by itself."),
+        OPERATOR,
     ),
     "clock_skew": (
         gettext_lazy("Waiting: the clocks of worker and database differ"),
-        gettext_lazy("Tell an operator: this does not pass by itself."),
+        OPERATOR,
     ),
 }
 NOT_RUN = {
@@ -104,6 +107,7 @@ class Standing:
     steps: tuple[RunStep, ...]
     moved: Ended
     waiting_for: str = ""
+    late: Late | None = None
     halted: bool = False
     undoing: bool = False
     settled: bool = False
@@ -151,6 +155,9 @@ def sessions_of(data: Mapping[str, Json]) -> int:
 
 
 def _waiting(run: Standing) -> tuple[str, ...]:
+    if run.late is not None:
+        then = WAITS[run.late.reason][1] if run.late.reason in WAITS else OPERATOR
+        return describe_late(run.late), str(then)
     if not run.waiting_for:
         return gettext("Waiting for a worker"), gettext(
             "It has all its approvals. The run starts by itself, usually within seconds."

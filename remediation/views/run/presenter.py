@@ -23,10 +23,11 @@ from remediation.services.access import authorize, visibility
 from remediation.services.access.asked import owners_in
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
+from remediation.services.outbox import not_started
 from remediation.services.outbox.expire import deadline
 from remediation.views.cards import changed_since
 from remediation.views.cards.plan_waits import plan_flow
-from remediation.views.cards.proposal import plan_of, title_of
+from remediation.views.cards.proposal import describe_late, plan_of, title_of
 from remediation.views.cards.reviews import review_rows
 from remediation.views.cards.slots import seat_of
 from remediation.views.names import Names
@@ -55,6 +56,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         steps=steps,
         moved=moved,
         waiting_for=_waiting_for(proposal),
+        late=not_started.late([proposal.pk]).get(proposal.pk),
         halted=any(one.holds and one.decision in HALTS for one in halts),
         undoing=any(one.holds and one.decision in ("undo", "halt") for one in halts),
         settled=settled,
@@ -151,7 +153,9 @@ def version(proposal: Proposal) -> str:
     about = {"wait__execution__proposal": proposal}
     looks, late = WaitLook.objects.filter(**about), WaitOverdue.objects.filter(**about)
     waited = f"{looks.count()}.{late.count()}" if proposal.state == S.WAITING else ""
-    return f"{proposal.state}.{steps}.{halts}.{verified}.{waited}.{_waiting_for(proposal)}"
+    found = not_started.late([proposal.pk]).get(proposal.pk)
+    why = describe_late(found) if found else _waiting_for(proposal)
+    return f"{proposal.state}.{steps}.{halts}.{verified}.{waited}.{why}"
 
 
 def _halts(proposal: Proposal) -> tuple[HaltCard, ...]:
