@@ -14,17 +14,45 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging, task_prerun, worker_process_init
+from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, task_prerun, worker_process_init
 from kombu import Exchange, Queue
 
 from hitlportal import env, heartbeat, logs
-from remediation import niceness
+from remediation import niceness, queues
 
 # Beat only sends; it has no settings, no database login and no task code.
 IS_BEAT = os.environ.get("HITL_PROCESS") == "beat"
 IS_WEB = os.environ.get("HITL_PROCESS") == "web"
 if not IS_BEAT:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitlportal.settings")
+
+# Every how many seconds beat sends a task, and after how many a message is too old.
+CLOCK = {
+    "remediation.sweep": (2.0, 10),
+    "remediation.reconcile": (5.0, 10),
+    "remediation.expire": (5.0, 10),
+    "remediation.look": (10.0, 20),
+    "remediation.read_live": (5.0, 10),
+    "remediation.notify": (15.0, 30),
+    "remediation.ask_outcome": (60.0, 120),
+    "audit.verify": (86_400.0, 3600),
+}
+# A worker: those that it serves. Beat: those that have a worker.
+SERVED = env.some("HITL_ENVIRONMENTS", queues.ENVIRONMENTS)
+
+
+def schedule() -> dict[str, dict[str, Any]]:
+    """Return what beat sends: a task that works on targets once for each environment."""
+    return {
+        queue.replace(queues.kind_of(queue), task.partition(".")[2], 1): {
+            "task": task,
+            "schedule": seconds,
+            "options": {"expires": expires, "queue": queue},
+        }
+        for task, (seconds, expires) in CLOCK.items()
+        for queue in {queues.queue_of(task, each) for each in SERVED}
+    }
+
 
 app = Celery("hitlportal")
 app.conf.update(
@@ -47,30 +75,11 @@ app.conf.update(
         "remediation.read_live": {"time_limit": 120},
         "remediation.tell": {"time_limit": 60},
     },
-    task_default_queue="execute",
-    # Sweep and expiry have their own queue, so that a flood of work cannot delay them.
+    task_default_queue=queues.queue_of("remediation.execute"),
     task_queues=[
-        Queue(name, Exchange(name), routing_key=name)
-        for name in ("execute", "assess", "sweep", "record", "live")
+        Queue(name, Exchange(name), routing_key=name) for name in queues.all_queues()
     ],
-    task_routes={
-        "remediation.execute": {"queue": "execute"},
-        "remediation.settle": {"queue": "execute"},
-        "remediation.reconcile_one": {"queue": "execute"},
-        "remediation.assess": {"queue": "assess"},
-        "remediation.sweep": {"queue": "sweep"},
-        "remediation.expire": {"queue": "sweep"},
-        "remediation.reconcile": {"queue": "sweep"},
-        "remediation.look": {"queue": "sweep"},
-        # A queue and a process of its own: a target that hangs delays no step and no look.
-        "remediation.read_live": {"queue": "live"},
-        # A queue of their own, so that a hanging mail server delays no execution or expiry.
-        "remediation.notify": {"queue": "record"},
-        "remediation.tell": {"queue": "record"},
-        "remediation.deliver": {"queue": "record"},
-        "remediation.ask_outcome": {"queue": "record"},
-        "audit.verify": {"queue": "record"},
-    },
+    task_routes={task: {"queue": queues.queue_of(task)} for task in queues.WORK},
     broker_transport_options={
         # On Redis kombu redelivers messages not acknowledged in this time; > task_time_limit.
         "visibility_timeout": 360,
@@ -88,21 +97,7 @@ app.conf.update(
     task_publish_retry=IS_BEAT,
     broker_connection_timeout=1,
     broker_connection_retry_on_startup=True,
-    beat_schedule={
-        "sweep": {"task": "remediation.sweep", "schedule": 2.0, "options": {"expires": 10}},
-        "reconcile": {"task": "remediation.reconcile", "schedule": 5.0, "options": {"expires": 10}},
-        "expire": {"task": "remediation.expire", "schedule": 5.0, "options": {"expires": 10}},
-        "look": {"task": "remediation.look", "schedule": 10.0, "options": {"expires": 20}},
-        "read_live": {"task": "remediation.read_live", "schedule": 5.0, "options": {"expires": 10}},
-        "notify": {"task": "remediation.notify", "schedule": 15.0, "options": {"expires": 30}},
-        "ask_outcome": {
-            "task": "remediation.ask_outcome",
-            "schedule": 60.0,
-            "options": {"expires": 120},
-        },
-        "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
-    },
-    # Losing this file does no harm: every task asks the database what is due.
+    beat_schedule=schedule(),
     beat_schedule_filename=env.text("HITL_BEAT_SCHEDULE"),
     timezone="UTC",
     # The settings log to standard error, at HITL_LOG_LEVEL.
@@ -129,6 +124,13 @@ def read_strictly(**_: Any) -> None:
     from hitlportal import strict
 
     strict.install()
+
+
+@celeryd_after_setup.connect
+def take_own_queues(instance: Any, **_: Any) -> None:
+    """Take from the queues of the environments that this worker serves; `--queues` names kinds."""
+    found = instance.app.amqp.queues
+    found.select(queues.served(list(found.consume_from), SERVED))
 
 
 @setup_logging.connect

@@ -131,6 +131,17 @@ def choice(name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def some(name: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the list, whose members must be of ``allowed``; all of them when it is empty.
+
+    Raises ConfigurationError.
+    """
+    found = tuple(dict.fromkeys(words(name))) or allowed
+    if not set(found) <= set(allowed):
+        raise ConfigurationError(f"{name} can have {', '.join(allowed)}, separated by commas")
+    return found
+
+
 def broker(url: str) -> str:
     """Return the broker's URL. Raises ConfigurationError for a broker that is not supported."""
     scheme, separator, _ = url.partition("://")

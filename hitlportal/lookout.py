@@ -15,6 +15,7 @@ from typing import Any
 from celery import bootsteps
 
 from hitlportal import watchdog
+from remediation import queues
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Lookout(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         """Begin, if this worker takes the messages that tell people."""
-        if QUEUE in parent.app.amqp.queues.consume_from:
+        if QUEUE in queues.kinds_of(parent.app.amqp.queues.consume_from):
             threading.Thread(target=self._watch, daemon=True).start()
 
     def stop(self, parent: Any) -> None:

@@ -251,6 +251,8 @@ PROTECTED_CLUSTERS = frozenset({"portal", "hitlportal", *env.words("HITL_PROTECT
 PROTECTED_TARGETS = frozenset(env.words("HITL_PROTECTED_TARGETS"))
 # How often a run asks people; `remediation.domain.holds.Mode` has the words.
 APPROVAL_MODE = env.choice("HITL_APPROVAL_MODE", ("every_proposal", "every_step"))
+# The worker's: what it works on, as its host has the credentials of these environments only.
+ENVIRONMENTS = env.some("HITL_ENVIRONMENTS", queues.ENVIRONMENTS)
 # After so long people are told that an approved proposal does not start. Less would tell of what
 # passes: a dead worker's lease ends after 90 s, and the sweeper's pauses grow to 60 s. Policy gives
 # a run 900 s to begin, so most of that is left for people.

@@ -23,6 +23,7 @@ from kombu import compression
 from kombu.transport import TRANSPORT_ALIASES
 
 from hitlportal import watchdog
+from remediation import queues
 
 logger = logging.getLogger(__name__)
 
@@ -154,12 +155,12 @@ class StrictConsumer(Consumer):
 
     def _tasks(self) -> Tasks:
         """Return the tasks whose queue this worker takes from, with their time limits."""
-        queues = set(self.app.amqp.queues.consume_from)
-        routes, known = self.app.conf.task_routes, self.app.tasks
+        kinds = queues.kinds_of(self.app.amqp.queues.consume_from)
+        known = self.app.tasks
         return {
             name: (known[name].time_limit, known[name].soft_time_limit)
-            for name, to in routes.items()
-            if to["queue"] in queues and name in known
+            for name, kind in queues.WORK.items()
+            if kind in kinds and name in known
         }
 
     def _refuse(self, message: Any, reason: str) -> None:

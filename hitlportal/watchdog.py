@@ -21,6 +21,8 @@ from typing import Any
 from celery import bootsteps
 from celery.worker import state
 
+from remediation import queues as queue_names
+
 logger = logging.getLogger(__name__)
 
 # The sweeper sends a message for each row that is due, at most a minute apart (`Due.pause`).
@@ -51,7 +53,8 @@ consumed = Consumed()
 
 def kinds_of(queues: Collection[str]) -> list[str]:
     """Return the kinds of due work for which messages come by these queues."""
-    return sorted({kind for queue in queues for kind in KINDS.get(queue, ())})
+    work = queue_names.kinds_of(queues)
+    return sorted({kind for each in work for kind in KINDS.get(each, ())})
 
 
 def is_stalled(silence: float, youngest: float | None, *, busy: bool, time_limit: float) -> bool:
@@ -112,12 +115,14 @@ class Watchdog(bootsteps.StartStopStep):
 def youngest(kinds: list[str]) -> float | None:
     """Return the age of the newest due row that has waited; None without one, or without a
     database: then nothing could be done."""
+    from django.conf import settings
     from django.db import Error, connection
 
     from remediation.services.outbox import dispatch
 
     try:
-        return min((row.age for row in dispatch.due(kinds, STALLED_S)), default=None)
+        found = dispatch.due(kinds, STALLED_S, settings.ENVIRONMENTS)
+        return min((row.age for row in found), default=None)
     except Error as error:
         logger.warning("the watchdog cannot read what is due: %s", error)
         return None

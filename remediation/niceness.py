@@ -13,6 +13,8 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from remediation.queues import kinds_of
+
 NICENESS = 10
 # Queues whose work an agent can make as large as its reports.
 FED_BY_AGENTS = frozenset({"assess"})
@@ -21,7 +23,7 @@ _GROUP = Path("/proc/self/autogroup")
 
 def is_fed_by_agents(queues: Collection[str]) -> bool:
     """Return whether a worker of these queues does nothing else."""
-    return bool(queues) and FED_BY_AGENTS.issuperset(queues)
+    return bool(queues) and FED_BY_AGENTS.issuperset(kinds_of(queues))
 
 
 def stand_back() -> None:

@@ -71,6 +71,12 @@ class TargetBusy(GateRefused):
     next = Next.RETRY
 
 
+class NotServed(GateRefused):
+    """This worker does not serve the environment of the plan or of its targets."""
+
+    next = Next.RETRY
+
+
 class AuditUnavailable(GateRefused):
     """The audit log cannot be written, or no signed head covers the approval yet."""
 
@@ -142,7 +148,7 @@ GATE_REASONS: dict[str, type[GateRefused]] = {
     reason.name: reason
     for reason in (
         Drift, TargetGone, RulingTightened, ReviewerLost,
-        Frozen, TargetUnobservable, HoldMissing, TargetBusy, AuditUnavailable,
+        Frozen, TargetUnobservable, HoldMissing, TargetBusy, NotServed, AuditUnavailable,
         PolicyUnavailable, ClockSkew, Deadline,
         Digest, NotNarrower, Signature, UnknownApproverKey, Quorum, SeparationOfDuties,
         GateAgentDisabled, GateProposerLost, IncidentClosed, BadInclusion,

@@ -47,7 +47,7 @@ CLAIMED_S = 30
 NO_ACTION = "The portal cannot read this kind of identity."
 
 DUE = """
-SELECT r.id FROM public.remediation_liverequest r
+SELECT r.id, r.locator FROM public.remediation_liverequest r
  WHERE r.recorded_at > clock_timestamp() - interval '10 minutes'
    AND NOT EXISTS (SELECT 1 FROM public.remediation_liveobservation o WHERE o.request_id = r.id)
  ORDER BY r.id LIMIT 200
@@ -103,7 +103,9 @@ def answer_due(*, actor: Actor) -> int:
 def _claimed() -> list[LiveRequest]:
     with connection.cursor() as cursor:
         cursor.execute(DUE)
-        due = [row[0] for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    own = serve.own_identities({locator for _, locator in rows})
+    due = [pk for pk, locator in rows if locator in own]
     mine = [pk for pk in due if pause.first(f"live:{pk}", CLAIMED_S)][:MOST]
     return list(LiveRequest.objects.filter(pk__in=mine).select_related("incident").order_by("pk"))
 

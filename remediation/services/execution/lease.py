@@ -17,6 +17,7 @@ from django.db import connection, transaction
 
 from remediation.domain.errors import TargetBusy
 from remediation.services.guards import translated
+from remediation.services.outbox import serve
 
 # Twice the longest hard timeout (30 s), for call and verification, and time to record.
 LEASE_S = 90
@@ -86,8 +87,11 @@ def claim(targets: Iterable[str], *, worker: str, proposal: UUID | None = None) 
     """Take the leases of all targets or of none, for a proposal.
 
     Each claim has its own holder, so that two runs in one worker are two holders. Raises TargetBusy
-    when one is held, or another proposal's run that waits keeps the target.
+    when one is held, or another proposal's run that waits keeps the target; NotServed when the
+    proposal is of an environment that this worker does not serve (A72).
     """
+    if proposal is not None:
+        serve.check(proposal)
     holder = f"{worker}/{uuid4()}"
     wanted = sorted(set(targets))
     started = time.monotonic()

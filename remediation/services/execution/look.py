@@ -39,7 +39,7 @@ from remediation.services.actors import Actor
 from remediation.services.assessment.observe import observe
 from remediation.services.clock import database_now
 from remediation.services.execution import look_subject
-from remediation.services.outbox import notify_incident
+from remediation.services.outbox import notify_incident, serve
 from remediation.services.reporting import incidents
 
 logger = logging.getLogger(__name__)
@@ -209,11 +209,20 @@ def _due() -> list[UUID]:
         regular = [(look_due(at, last, row), pk) for pk, at, last, row in cursor.fetchall()]
         cursor.execute(FOLLOWING)
         regular += [(at, pk) for pk, at in cursor.fetchall()]
-    due = [pk for at, pk in sorted(regular) if at <= now]
-    wanted = [pk for _, pk in asked if pk not in due]
+    due = _own([pk for at, pk in sorted(regular) if at <= now])
+    wanted = _own([pk for _, pk in asked if pk not in due])
     # Of the requests, too, those in the way must not be the ones that are picked.
     wanted = sorted(wanted, key=_in_the_way.__contains__)[:MOST_ASKED]
     return sorted([*dict.fromkeys(due), *wanted], key=_in_the_way.__contains__)
+
+
+def _own(keys: list[UUID]) -> list[UUID]:
+    """Return the incidents about identities of environments that this worker serves."""
+    if serve.serves_all():
+        return keys
+    locators = dict(Incident.objects.filter(pk__in=keys).values_list("pk", "locator"))
+    own = serve.own_identities(set(locators.values()))
+    return [key for key in keys if locators[key] in own]
 
 
 def _mark(incident: Incident) -> Mark:

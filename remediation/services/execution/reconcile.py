@@ -42,7 +42,7 @@ from remediation.services.execution.rollback import end_undoing, roll_back, sett
 from remediation.services.execution.run import Run
 from remediation.services.execution.waiting import Verdict
 from remediation.services.load_plan import read_plan
-from remediation.services.outbox import notify_result
+from remediation.services.outbox import notify_result, serve
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ _LIVE = (ProposalState.EXECUTING, ProposalState.UNKNOWN, ProposalState.WAITING)
 
 def reconcile(*, actor: Actor) -> int:
     """Go on with every run that no worker holds; return how many were processed."""
-    return sum(reconcile_one(proposal_id, actor=actor) for proposal_id in _open())
+    return sum(reconcile_one(proposal_id, actor=actor) for proposal_id in serve.own_proposals(_open()))
 
 
 def reconcile_one(proposal_id: UUID, *, actor: Actor) -> bool:

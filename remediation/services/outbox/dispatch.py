@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from celery import current_app
-from django.db import connection
+from django.conf import settings
+from django.db import DatabaseError, connection
 from kombu.exceptions import OperationalError
 
+from remediation.queues import ENVIRONMENTS, queue_of
 from remediation.services.outbox import pause as pause_
 
 logger = logging.getLogger(__name__)
@@ -40,12 +42,21 @@ STATES = {
     "settle_run": ("stopped", "unknown"),
 }
 
+# The first member of a plan's canonical bytes (sql/queue.sql); the strictest for what has none.
+ENVIRONMENT = (
+    "coalesce(substring(encode(p.plan, 'escape') FROM '^\\{\"environment\":\"([a-z]{1,20})\"'),"
+    " 'production')"
+)
+ENVIRONMENT_OF = f"SELECT {ENVIRONMENT} FROM public.remediation_proposal p WHERE p.id = %s"  # noqa: S608  constants
+
 # Due work: the newest outbox row of each kind, while the proposal's state shows it is not done.
 DUE = """
-SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recorded_at)), max(o.id)
+SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recorded_at)), max(o.id),
+       {environment}
   FROM public.remediation_outboxmessage o
   JOIN public.remediation_proposal p ON p.id = o.proposal_id AND p.round = o.round
- WHERE o.kind = ANY(%(kinds)s) AND p.state = ANY(%(states)s) AND (
+ WHERE o.kind = ANY(%(kinds)s) AND p.state = ANY(%(states)s)
+   AND {environment} = ANY(%(environments)s) AND (
        (o.kind = 'assess' AND (p.state = 'submitted' OR p.state = 'in_review'
                                AND remediation.look_asked_v1(p.id, p.round)))
     OR (o.kind = 'settle' AND p.state = 'in_review')
@@ -67,11 +78,11 @@ SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recor
                  JOIN public.remediation_execution x ON x.id = s.execution_id
                 WHERE x.proposal_id = p.id
                   AND s.phase IN ('undo_intended', 'undone', 'undo_failed')))))))
- GROUP BY o.kind, o.proposal_id
+ GROUP BY o.kind, o.proposal_id, p.id
 HAVING max(o.recorded_at) <= clock_timestamp() - %(seconds)s * interval '1 second'
  ORDER BY max(o.recorded_at)
  LIMIT 1000
-"""
+""".replace("{environment}", ENVIRONMENT)
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ class Due:
     proposal_id: UUID
     age: float
     newest: int  # the newest outbox row
+    environment: str = ENVIRONMENTS[0]
 
     @property
     def pause(self) -> int:
@@ -94,24 +106,39 @@ def wake_live() -> bool:
 
     A lost message costs the seconds to the task's next turn.
     """
-    return send("remediation.read_live")
+    task = "remediation.read_live"
+    return all([send(task, queue=queue_of(task, each)) for each in settings.ENVIRONMENTS])
 
 
-def wake(kind: str, proposal_id: UUID) -> bool:
+def wake(kind: str, proposal_id: UUID, environment: str = "") -> bool:
     """Send a message for one piece of work; return whether the broker took it. Call it after the
     commit.
 
     The message does not name the proposal: the worker believes only the outbox. A crash between the
     commit and this call leaves the outbox row; the sweeper sends the message.
     """
-    return send(TASKS[kind], about=str(proposal_id))
+    task = TASKS[kind]
+    try:
+        queue = queue_of(task, environment or _environment(proposal_id))
+    except DatabaseError as error:
+        logger.warning("nobody was woken for %s: %s", proposal_id, error)
+        return False
+    return send(task, about=str(proposal_id), queue=queue)
 
 
-def send(task: str, *arguments: str, about: str = "") -> bool:
+def _environment(proposal_id: UUID) -> str:
+    """Return the environment of the proposal's plan."""
+    with connection.cursor() as cursor:
+        cursor.execute(ENVIRONMENT_OF, [proposal_id])
+        row = cursor.fetchone()
+    return str(row[0]) if row else ENVIRONMENTS[0]
+
+
+def send(task: str, *, about: str = "", queue: str = "") -> bool:
     """Send one message; return whether the broker took it. Raises nothing: the fact that it is
     about is committed."""
     try:
-        current_app.send_task(task, args=list(arguments), retry=False)
+        current_app.send_task(task, retry=False, queue=queue or queue_of(task))
     except (OperationalError, OSError) as error:
         logger.warning("broker did not take %s %s: %s", task, about, error)
         return False
@@ -122,14 +149,19 @@ def send(task: str, *arguments: str, about: str = "") -> bool:
     return True
 
 
-def due(kinds: Collection[str] = tuple(TASKS), seconds: float = 2.0) -> Iterator[Due]:
-    """Return unclaimed work of these kinds that is at least so old, the oldest first."""
+def due(
+    kinds: Collection[str] = tuple(TASKS),
+    seconds: float = 2.0,
+    environments: Collection[str] = ENVIRONMENTS,
+) -> Iterator[Due]:
+    """Return unclaimed work of these kinds and environments, at least so old, the oldest first."""
     with connection.cursor() as cursor:
         states = sorted({state for kind in kinds for state in STATES[kind]})
-        cursor.execute(DUE, {"kinds": list(kinds), "states": states, "seconds": seconds})
+        asked = {"kinds": list(kinds), "states": states, "seconds": seconds}
+        cursor.execute(DUE, {**asked, "environments": list(environments)})
         rows = cursor.fetchall()
-    for kind, proposal_id, age, newest in rows:
-        yield Due(kind, proposal_id, float(age), int(newest))
+    for kind, proposal_id, age, newest, environment in rows:
+        yield Due(kind, proposal_id, float(age), int(newest), environment)
 
 
 def sweep() -> int:
@@ -142,5 +174,5 @@ def sweep() -> int:
     sent = 0
     for work in due():
         if pause_.first(f"swept:{work.kind}:{work.proposal_id}", work.pause):
-            sent += wake(work.kind, work.proposal_id)
+            sent += wake(work.kind, work.proposal_id, work.environment)
     return sent

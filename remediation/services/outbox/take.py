@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
+from django.conf import settings
+
 from remediation.domain.errors import Refused
 from remediation.services.outbox import dispatch
 from remediation.services.outbox.mark import Mark
@@ -30,7 +32,7 @@ def take(*kinds: str, work: Callable[[UUID], object]) -> int:
     What fails stays due, and does not keep the others from their turn.
     """
     end, tried = time.monotonic() + TURN_S, 0
-    for row in dispatch.due(kinds, seconds=0.0):
+    for row in dispatch.due(kinds, 0.0, settings.ENVIRONMENTS):
         mark = Mark(f"swept:took:{row.kind}:{row.newest}")
         if not mark.take():
             continue

@@ -53,6 +53,10 @@ WAITS = {
         gettext_lazy("Waiting: what it waits for after an earlier step was not seen"),
         gettext_lazy("It goes on by itself when it is seen, or when a person says so."),
     ),
+    "not_served": (
+        gettext_lazy("Waiting: no worker of its environment has taken it"),
+        OPERATOR,
+    ),
     "audit_unavailable": (
         gettext_lazy("Waiting: the audit log has not sealed the approval yet"),
         gettext_lazy("That takes some seconds. If it lasts, tell an operator."),
