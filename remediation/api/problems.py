@@ -24,6 +24,7 @@ from remediation.domain import errors
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
 from remediation.domain.secrets import masking
+from remediation.reading import child
 from remediation.services.access import record_refusal
 from remediation.services.actors import AgentActor
 from remediation.services.reporting import token_use
@@ -103,6 +104,8 @@ FOREIGN: tuple[tuple[type[Exception], type[Refused]], ...] = (
     (OperationalError, Unavailable),
     (InterfaceError, Unavailable),
     (RedisError, Unavailable),
+    # The child process that reads a large report died or had no time.
+    (child.Failed, Unavailable),
 )
 
 

@@ -23,6 +23,7 @@ from remediation.domain import report as reports
 from remediation.domain import strict
 from remediation.domain.fields import Fields
 from remediation.domain.states import ProposalState
+from remediation.reading.here import Rules
 from remediation.services.actors import AgentActor
 from remediation.services.outbox import dispatch
 from remediation.services.reporting import prepare, submit, supersede, withdraw
@@ -100,6 +101,10 @@ class NothingHereView(APIView):
 
 def _read_report(agent: AgentActor, raw: bytes) -> Work:
     """Parse, search and mask before the transaction; the work only looks up and stores."""
+    if len(raw) > prepare.SMALL:
+        rules = Rules(settings.PROTECTED_CLUSTERS, settings.ALLOW_TEST_ACTIONS)
+        apart = prepare.prepare_apart(raw, agent.agent_id, rules)
+        return partial(_submit, agent, apart.masked.report, apart)
     report = reports.parse(
         raw, protected=settings.PROTECTED_CLUSTERS, allow_test=settings.ALLOW_TEST_ACTIONS
     )

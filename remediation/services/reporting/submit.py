@@ -63,7 +63,8 @@ def report(
     if state_of(incident) != prepared.seen:
         if not last:
             raise Outdated
-        prepared = prepare(report, actor.agent_id)
+        again = prepared.again
+        prepared = again() if again else prepare(report, actor.agent_id)
     masked = prepared.masked
     report = masked.report
     is_new = incident is None
