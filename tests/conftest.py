@@ -22,9 +22,13 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("shared")
 
-# Whole stacks are installed, started and killed in these, minutes each. Begun last, one worker would
-# still be at them when the others have nothing left.
-LONGEST = ("tests/packaging/test_operations.py", "tests/packaging/test_installed.py", "tests/kills/")
+# Whole stacks are installed, started and killed in these, minutes each. Begun last, one worker
+# would still be at them when the others have nothing left.
+LONGEST = (
+    "tests/packaging/test_operations.py",
+    "tests/packaging/test_installed.py",
+    "tests/kills/",
+)
 
 # ---- infrastructure ----------------------------------------------------------------------
 
