@@ -14,7 +14,13 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, task_prerun, worker_process_init
+from celery.signals import (
+    celeryd_after_setup,
+    celeryd_init,
+    setup_logging,
+    task_prerun,
+    worker_process_init,
+)
 from kombu import Exchange, Queue
 
 from hitlportal import env, heartbeat, logs
@@ -76,9 +82,7 @@ app.conf.update(
         "remediation.tell": {"time_limit": 60},
     },
     task_default_queue=queues.queue_of("remediation.execute"),
-    task_queues=[
-        Queue(name, Exchange(name), routing_key=name) for name in queues.all_queues()
-    ],
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in queues.all_queues()],
     task_routes={task: {"queue": queues.queue_of(task)} for task in queues.WORK},
     broker_transport_options={
         # On Redis kombu redelivers messages not acknowledged in this time; > task_time_limit.

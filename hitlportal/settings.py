@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from hitlportal import __version__, env, logs, places
 from hitlportal.variables import DJANGO_PROCESSES
+from remediation import queues
 
 env.require_all()
 PROCESS = env.choice("HITL_PROCESS", DJANGO_PROCESSES)

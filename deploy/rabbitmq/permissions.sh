@@ -3,7 +3,7 @@
 # or Redis (HITL_CACHE_URL). Reads each password from /etc/hitlportal/credentials/rabbitmq/<user>.
 # HITL_BROKER_URL is then amqp://hitl_<process>:<password>@broker.example:5672/hitlportal
 set -eu
-queues='^(execute|assess|sweep|record|live)$'
+queues='^((execute|assess|sweep|live)\.(production|staging|development)|(sweep|record)\.all)$'
 none='^$'
 rabbitmqctl add_vhost hitlportal
 for process in web worker beat owner; do

@@ -15,6 +15,7 @@ from hitlportal.demo.servers import broker
 from hitlportal.demo.servers.binaries import valkey_binary
 from hitlportal.demo.servers.ports import free_port
 from hitlportal.demo.servers.process import Child
+from remediation import queues
 from tests.docs.pages import ROOT
 from tests.docs.test_configuration import read_variables
 from tests.needs import needs
@@ -86,7 +87,11 @@ def test_the_kinds_of_worker_share_no_queue_and_together_serve_every_queue() -> 
         for unit in CELERY_WORKERS
         for name in re.findall(r"--queues (\S+)", unit.read_text("utf-8"))[0].split(",")
     ]
-    assert sorted(taken) == sorted(queue.name for queue in app.conf.task_queues)
+    assert len(taken) == len(set(taken))
+    every = queues.served(taken, queues.ENVIRONMENTS)
+    assert every == sorted(queue.name for queue in app.conf.task_queues)
+    some = queues.served(taken, ["staging"])
+    assert {name.partition(".")[2] for name in some} == {"staging", queues.EVERY}
 
 
 def test_a_worker_that_ends_itself_is_started_again() -> None:

@@ -50,6 +50,7 @@ def test_the_refusal_table() -> None:
         "target_unobservable": Next.RETRY,
         "hold_missing": Next.RETRY,
         "target_busy": Next.RETRY,
+        "not_served": Next.RETRY,
         "audit_unavailable": Next.RETRY,
         "policy_unavailable": Next.RETRY,
         "clock_skew": Next.RETRY,

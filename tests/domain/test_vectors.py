@@ -21,7 +21,7 @@ HERE = Path(__file__).parents[1] / "vectors"
 TRUST = LogTrust(Policy.parse((HERE / "log_policy.txt").read_text()))
 APPROVERS = Approvers.parse((HERE / "approvers.json").read_bytes())
 # These reasons come from outside the evidence: from the lease, the log and the policy file.
-NOT_IN_EVIDENCE = {"target_busy", "audit_unavailable", "policy_unavailable"}
+NOT_IN_EVIDENCE = {"target_busy", "not_served", "audit_unavailable", "policy_unavailable"}
 
 
 def read(name: str) -> Evidence:

@@ -96,7 +96,7 @@ RAW = [
     b'{"body": "!", "headers": {}, "properties": {"delivery_tag": ["a"], "delivery_info": {}}}',
     b'{"body": "!", "headers": {}, "properties": {"delivery_tag":'
     b' "5c0f5c0f-0000-4000-8000-000000000000", "body_encoding": "base64", "priority": 0,'
-    b' "delivery_info": {"exchange": "", "routing_key": "execute"}}}',
+    b' "delivery_info": {"exchange": "", "routing_key": "execute.production"}}}',
 ]  # fmt: skip
 
 
@@ -105,6 +105,7 @@ class Worker:
 
     def __init__(self, directory: Path, url: str, **more: str) -> None:
         self.url, self.done, self.log = url, directory / "done", directory / "log"
+        self.queue = f"execute.{more.get('HITL_ENVIRONMENTS', 'production')}"
         self.done.touch()
         argv = [sys.executable, "-m", "celery", "-A", "tests.hitlportal.strict_worker", "worker"]
         argv += ["--queues", "execute,assess", "--concurrency", "1", "-n", "strict@%h"]
@@ -131,13 +132,12 @@ class Worker:
         """Put messages into the queue as somebody with the broker's password could."""
         from hitlportal.celery import app
 
-        declared = {queue.name: queue for queue in app.amqp.queues.values()}["execute"]
-        queue = Queue(
-            "execute", Exchange("execute"), "execute", queue_arguments=declared.queue_arguments
-        )
+        name = self.queue
+        declared = {queue.name: queue for queue in app.amqp.queues.values()}[name]
+        queue = Queue(name, Exchange(name), name, queue_arguments=declared.queue_arguments)
         with Connection(self.url) as connection, connection.Producer() as producer:
             for one in messages:
-                producer.publish(**one, routing_key="execute", declare=[queue], serializer=None)
+                producer.publish(**one, routing_key=name, declare=[queue], serializer=None)
 
     def is_alive_after(self, *messages: dict[str, Any]) -> None:
         """Send them, then one that is wanted; it is done by the same process, and nothing else."""
@@ -197,7 +197,7 @@ def test_a72_what_the_portal_would_not_send_is_acknowledged_and_does_nothing(
 
 def test_a72_items_of_a_list_that_are_no_messages_are_dropped(worker: Worker) -> None:
     if worker.url.startswith("redis"):  # RabbitMQ takes only messages
-        redis.Redis.from_url(worker.url).lpush("execute", *RAW)
+        redis.Redis.from_url(worker.url).lpush(worker.queue, *RAW)
     worker.is_alive_after()
     assert waiting(worker.url) == 0
 
@@ -214,6 +214,25 @@ def test_messages_of_the_portal_are_taken(worker: Worker) -> None:
         for limit in (None, app.conf.task_time_limit):
             app.send_task(EXECUTE, retry=False, connection=connection, time_limit=limit)
     until(lambda: len(worker.lines()) == before + 4, 30)
+
+
+def test_a72_a_worker_of_one_environment_gets_no_message_of_another(tmp_path: Path) -> None:
+    """Two workers at one broker. What each may claim, `tests/services/outbox/test_serve.py` asks."""
+    server = ValkeyServer(tmp_path / "valkey")
+    server.start()
+    for name in ("staging", "production"):
+        (tmp_path / name).mkdir()
+    try:
+        with (
+            working(tmp_path / "staging", server.url(), HITL_ENVIRONMENTS="staging") as one,
+            working(tmp_path / "production", server.url(), HITL_ENVIRONMENTS="production") as other,
+        ):
+            other.send(*[message() for _ in range(5)])
+            until(lambda: len(other.lines()) == 6, 30)
+            one.is_alive_after()
+            assert (len(one.lines()), len(other.lines())) == (2, 6)
+    finally:
+        server.stop()
 
 
 def test_the_clocks_own_messages_are_taken() -> None:
@@ -258,7 +277,7 @@ def waiting(url: str) -> int:
     """Return how many messages the broker still holds, taken or not."""
     if url.startswith("redis"):
         client = redis.Redis.from_url(url)
-        return int(client.llen("execute")) + int(client.hlen("unacked"))
+        return int(client.llen("execute.production")) + int(client.hlen("unacked"))
     with Connection(url) as connection:
         channel: Any = connection.channel()
-        return int(channel.queue_declare("execute", passive=True).message_count)
+        return int(channel.queue_declare("execute.production", passive=True).message_count)

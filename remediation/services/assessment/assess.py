@@ -38,7 +38,7 @@ from remediation.services.assessment.scope import scope_of
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
 from remediation.services.load_plan import load_plan
-from remediation.services.outbox import notify_proposal
+from remediation.services.outbox import notify_proposal, serve
 
 ASSESSABLE = (ProposalState.SUBMITTED, ProposalState.IN_REVIEW, ProposalState.APPROVED)
 
@@ -72,13 +72,15 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
 
     With ``reason``, such as a refusal of the gate, the proposal is assessed again from every
     state in ASSESSABLE. The observation runs before the transaction: a crash between them leaves
-    nothing, and the sweeper sends the message again. Raises WrongState when the proposal moved.
+    nothing, and the sweeper sends the message again. Raises WrongState when the proposal moved,
+    NotServed when this worker does not serve its environment.
     """
     proposal = (
         Proposal.objects.filter(pk=proposal_id).select_related("incident", "diagnosis").first()
     )
     if proposal is None or not (reason or asked_for(proposal)):
         return None
+    serve.check(proposal_id)
     plan = load_plan(bytes(proposal.plan))
     seen = observe(plan.steps, agent_id=proposal.agent_id)
     with transaction.atomic():

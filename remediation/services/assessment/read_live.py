@@ -34,7 +34,7 @@ from remediation.services.actors import Actor
 from remediation.services.assessment import leaked
 from remediation.services.assessment.leaked import Leaked
 from remediation.services.clock import database_now
-from remediation.services.outbox import audience, pause, tell
+from remediation.services.outbox import audience, pause, serve, tell
 
 logger = logging.getLogger(__name__)
 

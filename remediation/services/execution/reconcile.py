@@ -51,7 +51,9 @@ _LIVE = (ProposalState.EXECUTING, ProposalState.UNKNOWN, ProposalState.WAITING)
 
 def reconcile(*, actor: Actor) -> int:
     """Go on with every run that no worker holds; return how many were processed."""
-    return sum(reconcile_one(proposal_id, actor=actor) for proposal_id in serve.own_proposals(_open()))
+    return sum(
+        reconcile_one(proposal_id, actor=actor) for proposal_id in serve.own_proposals(_open())
+    )
 
 
 def reconcile_one(proposal_id: UUID, *, actor: Actor) -> bool:
