@@ -194,6 +194,11 @@ def test_no_key_is_taken_from_what_is_typed(world: World, come: Come) -> None:
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("j")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).not_to_be_visible()
+    # As if the focus had not yet left the dialog.
+    page.locator("#keys button").dispatch_event("keydown", {"key": "?", "bubbles": True})
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     # Who speaks to the computer, or types with help, turns single keys off (WCAG 2.1.4).
     page.get_by_label("Use single-key shortcuts in the queue").uncheck()
     page.keyboard.press("Escape")

@@ -32,7 +32,8 @@
     "/": () => document.getElementById("find").focus(),
     "?": help,
   };
-  const typing = (element) => element.closest("input, select, textarea, [contenteditable], dialog, details.menu[open]");
+  /* The focus leaves a closed dialog with the next frame only; keys work until then, too. */
+  const typing = (element) => element.closest("input, select, textarea, [contenteditable], dialog[open], details.menu[open]");
 
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
