@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.sessions import middleware as django_sessions
 from django.test import Client
 from django.urls import reverse
 
+from hitlportal import middleware
 from hitlportal.demo.people.passkey import SoftPasskey
 from remediation.domain import b64url
 from remediation.views.account import ceremony
@@ -108,3 +110,30 @@ def test_a80_an_old_page_of_the_same_person_gets_a_token_and_nobody_else(
         signed_out = Client(enforce_csrf_checks=True)
         signed_out.cookies["csrftoken"] = client.cookies["csrftoken"].value
         assert with_old_token(signed_out, str(alice.id)).status_code == 401
+
+
+def asked_late(browser: Browser) -> Answer:
+    """What a page is told that was still asking when its session ended."""
+    key = settings.SESSION_COOKIE_NAME
+    before = browser.client.cookies[key].value
+    ended = browser.post("account_logout")
+    assert ended.cookies[key].value == "", "signing out takes the cookie away"
+    browser.client.cookies[key] = before
+    return browser.get("queue")
+
+
+def test_a80_a_page_that_asks_meanwhile_does_not_end_the_new_session(
+    alice: Person, browser_of: BrowserOf
+) -> None:
+    answer = asked_late(browser_of(alice))
+    assert answer.status_code == 302
+    assert settings.SESSION_COOKIE_NAME not in answer.cookies
+
+
+def test_a80_control_djangos_own_answer_deletes_the_cookie(
+    alice: Person, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = django_sessions.SessionMiddleware.process_response
+    monkeypatch.setattr(middleware.SessionMiddleware, "process_response", own)
+    answer = asked_late(browser_of(alice))
+    assert answer.cookies[settings.SESSION_COOKIE_NAME].value == ""
