@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 from audit.tlog import inert
@@ -19,12 +21,35 @@ class OneLine(logging.Formatter):
         return inert.log_line(super().format(record))
 
 
+class OneObject(logging.Formatter):
+    """Formats one JSON object on one line, in ASCII; the ids of a line are members of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = {
+            **getattr(record, "ids", {}),
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if line := getattr(record, "line", ""):
+            said["line"] = line
+        if record.exc_info:
+            said["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(said, default=str)
+
+
+FORMATTERS = {"text": "hitlportal.logs.OneLine", "json": "hitlportal.logs.OneObject"}
+
+
 def configuration() -> dict[str, Any]:
-    """Return the configuration of every process: standard error, at HITL_LOG_LEVEL."""
+    """Return the configuration of every process: standard error, in the form of
+    HITL_LOG_FORMAT, at HITL_LOG_LEVEL."""
+    form = env.choice("HITL_LOG_FORMAT", tuple(FORMATTERS))
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": "hitlportal.logs.OneLine"}},
+        "formatters": {"line": {"()": FORMATTERS[form]}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": env.text("HITL_LOG_LEVEL")},
     }

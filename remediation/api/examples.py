@@ -101,6 +101,7 @@ SUBMITTED: dict[str, Json] = {
 }
 
 PROBLEM: dict[str, Json] = {
+    "instance": "urn:uuid:5c0f5c0f-5c0f-4c0f-8c0f-5c0f5c0f5c0f",
     "type": "/problems/unknown_field",
     "title": "A field is unknown; unknown fields are refused.",
     "status": 400,

@@ -24,6 +24,7 @@ from remediation.domain import errors
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
 from remediation.domain.secrets import masking
+from remediation.services import lines
 from remediation.services.access import record_refusal
 from remediation.services.actors import AgentActor
 from remediation.services.reporting import token_use
@@ -193,7 +194,7 @@ def problem(error: Refused, request: HttpRequest) -> HttpResponse:
 
 def unexpected(exc: Exception) -> HttpResponse:
     """Return 500 with a reference; the log has the error under this reference."""
-    reference = uuid4()
+    reference = lines.request_id.get() or str(uuid4())
     logger.error("unexpected error, reference %s", reference, exc_info=exc)
     members: dict[str, Json] = {
         "type": "/problems/internal_error",
@@ -222,6 +223,8 @@ def _headers(error: Refused, request: HttpRequest) -> dict[str, str]:
 
 
 def _response(members: dict[str, Json], status: int, headers: dict[str, str]) -> HttpResponse:
+    if request_id := lines.request_id.get():
+        members = {"instance": f"urn:uuid:{request_id}", **members}
     response = HttpResponse(encode(members), status=status, content_type=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"
     for name, value in headers.items():

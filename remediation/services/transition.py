@@ -12,6 +12,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.events import Event
 from remediation.domain.states import ProposalState
 from remediation.models import Transition
+from remediation.services import lines
 from remediation.services.actors import Actor
 from remediation.services.guards import translated
 
@@ -45,7 +46,7 @@ def move(
         data={**(data or {}), "from": source, "to": target, "reason": reason},
     )
     with translated():
-        return Transition.objects.create(
+        moved = Transition.objects.create(
             proposal_id=proposal_id,
             from_state=source,
             to_state=target,
@@ -54,3 +55,13 @@ def move(
             reason=reason[:200],
             entry=entry.id,
         )
+    lines.say(
+        lines.Line.MOVED,
+        proposal=proposal_id,
+        event=event,
+        source=source,
+        target=target,
+        actor=actor.ref,
+        entry=entry.id,
+    )
+    return moved

@@ -99,7 +99,8 @@ def test_the_endpoints_accept_the_examples(scanner: Caller, document: dict[str, 
     assert len(two["alternatives"]) == 2
     bad = json.loads(json.dumps(examples.REPORT))
     bad["incident"]["severity"] = "high"
-    answer = problem(scanner.post("reports", bad), 400, "unknown_field")
+    sent = {"X-Request-ID": examples.PROBLEM["instance"].removeprefix("urn:uuid:")}
+    answer = problem(scanner.post("reports", bad, **sent), 400, "unknown_field")
     assert answer == examples.PROBLEM
     fits(document, "Problem", answer)
 

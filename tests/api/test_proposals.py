@@ -36,6 +36,10 @@ def test_an_agent_sees_its_own_proposal(scanner: Caller) -> None:
     assert seen["transitions"] == seen["reasons"] == seen["refusals"] == seen["steps"] == []
 
 
+# The answers must be equal, and the id of the request stands in each.
+SAME_REQUEST = {"X-Request-ID": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
+
+
 def test_another_agents_proposal_gives_404(caller_of: CallerOf) -> None:
     mine, other = caller_of("mine"), caller_of("other")
     theirs = other.proposes()
@@ -45,7 +49,9 @@ def test_another_agents_proposal_gives_404(caller_of: CallerOf) -> None:
         ("proposals/{}/supersede", {"proposal": proposed(), "reason": "mine now"}),
     ):
         found, unknown = (
-            mine.get(path.format(some)) if body is None else mine.post(path.format(some), body)
+            mine.get(path.format(some), **SAME_REQUEST)
+            if body is None
+            else mine.post(path.format(some), body, **SAME_REQUEST)
             for some in (theirs, uuid4())
         )
         assert problem(found, 404, "no_such_object") == problem(unknown, 404, "no_such_object")

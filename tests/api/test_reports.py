@@ -20,6 +20,7 @@ from redis import Redis
 from audit.models import Entry
 from remediation import models as m
 from remediation.api import examples
+from remediation.services import lines
 from tests.api.conftest import Caller, CallerOf, key, problem, report, told
 
 
@@ -69,7 +70,7 @@ def test_the_worker_is_woken_after_the_commit_and_not_before(
     with django_capture_on_commit_callbacks() as callbacks:
         scanner.proposes()
         scanner.post("reports", b"{}")
-    (wake,) = callbacks
+    (wake,) = [each for each in callbacks if each.__module__ != lines.__name__]
     before = len(messages())
     wake()
     assert len(messages()) > before

@@ -18,6 +18,7 @@ from remediation.domain.errors import Refused
 from remediation.domain.events import Event
 from remediation.domain.secrets import masking
 from remediation.models import Proposal, Refusal, User
+from remediation.services import lines
 from remediation.services.access import visibility
 from remediation.services.actors import SYSTEM, Actor, AgentActor, PersonActor
 
@@ -56,6 +57,14 @@ def record(
                 actor=actor.ref,
                 entry=entry.id,
             )
+        lines.say(
+            lines.Line.REFUSED,
+            refusal=error.name,
+            event=event,
+            proposal=proposal_id,
+            actor=actor.ref,
+            entry=entry.id,
+        )
     return entry.id
 
 

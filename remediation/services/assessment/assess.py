@@ -28,7 +28,7 @@ from remediation.models import (
     AssessmentService,
     Proposal,
 )
-from remediation.services import host_files, transition
+from remediation.services import host_files, lines, transition
 from remediation.services.access import looks
 from remediation.services.actors import Actor
 from remediation.services.assessment import context, narrowed, seen_again, undecidable
@@ -93,6 +93,14 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
         if made.round != proposal.round:
             undecidable.tell_if_undecidable(proposal, made)
             notify_proposal.round_opened(proposal, made.round)
+        lines.say(
+            lines.Line.RULED,
+            proposal=proposal_id,
+            incident=proposal.incident_id,
+            round=made.round,
+            risk=Ruling.parse(bytes(made.ruling)).risk,
+            entry=made.entry,
+        )
     return made
 
 

@@ -15,7 +15,7 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.run import run_observe
-from remediation.services import host_files
+from remediation.services import host_files, lines
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,13 @@ def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
             found[locator] = seen
         except TargetUnobservable as error:
             found[locator], failures[locator] = None, error.detail or error.message
+            lines.say(
+                lines.Line.UNOBSERVED,
+                identity=known.get(locator),
+                action=step.action,
+                refusal=error.name,
+                agent=agent_id,
+            )
     return Seen(found, failures)
 
 
@@ -87,13 +94,14 @@ def _has_fields(seen: Observation | None, step: Step) -> bool:
     return seen is None or not seen.exists or set(step.spec.pin_fields) <= set(seen.state)
 
 
-def _known(locators: list[str]) -> set[str]:
-    """Return those of the locators that the inventory knows."""
+def _known(locators: list[str]) -> dict[str, object]:
+    """Return the ids of those of the locators that the inventory knows."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT locator FROM public.remediation_identity WHERE locator = ANY (%s)", [locators]
+            "SELECT locator, id FROM public.remediation_identity WHERE locator = ANY (%s)",
+            [locators],
         )
-        return {row[0] for row in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
 def _spend(agent_id: UUID) -> None:

@@ -8,6 +8,7 @@ from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain.events import Event
 from remediation.models import Execution, StepRecord
+from remediation.services import lines
 from remediation.services.actors import Actor
 from remediation.services.guards import translated
 
@@ -28,7 +29,7 @@ def record(
             data={"step": step, "phase": phase, "token": token, "data": data},
         )
         with translated():
-            return StepRecord.objects.create(
+            made = StepRecord.objects.create(
                 execution=execution,
                 step=step,
                 phase=phase,
@@ -36,3 +37,12 @@ def record(
                 data=data,
                 entry=entry.id,
             )
+        lines.say(
+            lines.Line.STEP,
+            proposal=execution.proposal_id,
+            run=execution.pk,
+            step=step,
+            phase=phase,
+            entry=entry.id,
+        )
+    return made
