@@ -60,9 +60,10 @@ class Problem:
         return f"line {self.line}: {self.why}"
 
 
-def read(content: bytes) -> tuple[tuple[Asked, ...], tuple[Problem, ...]]:
+def read(content: bytes, only: str = "") -> tuple[tuple[Asked, ...], tuple[Problem, ...]]:
     """Return the rows of a file and the problems of the others.
 
+    With ``only``, one of CHANGES, each row must say that in `change`, or nothing and then means it.
     Raises MalformedFile where there is no table, and TooManyKeys for too many rows.
     """
     try:
@@ -81,7 +82,7 @@ def read(content: bytes) -> tuple[tuple[Asked, ...], tuple[Problem, ...]]:
         raise MalformedFile(
             f"rights, line 1: the columns are {', '.join(COLUMNS)}, and {OPTIONAL} if wanted"
         )
-    found = [_row(line, header, cells) for line, cells in rows[1:]]
+    found = [_row(line, header, cells, only) for line, cells in rows[1:]]
     return (
         tuple(row for row in found if isinstance(row, Asked)),
         tuple(row for row in found if isinstance(row, Problem)),
@@ -96,7 +97,7 @@ def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
             yield reader.line_num, [cell.strip() for cell in cells]  # type: ignore[attr-defined]
 
 
-def _row(line: int, header: list[str], cells: list[str]) -> Asked | Problem:
+def _row(line: int, header: list[str], cells: list[str], only: str) -> Asked | Problem:
     if len(cells) != len(header):
         return Problem(line, f"{len(cells)} cells, the header has {len(header)}")
     row = {OPTIONAL: "", **dict(zip(header, cells, strict=True))}
@@ -110,6 +111,9 @@ def _row(line: int, header: list[str], cells: list[str]) -> Asked | Problem:
     for column, words in allowed:
         if row[column] not in words:
             return Problem(line, f"{column} is one of {', '.join(filter(None, words))}")
+    change = row[OPTIONAL] or only or "give"
+    if only and change != only:
+        return Problem(line, f"{OPTIONAL} says {change}, not {only}")
     group = row["holder"].removeprefix(_GROUP) if row["holder"].startswith(_GROUP) else ""
     return Asked(
         line=line,
@@ -118,5 +122,5 @@ def _row(line: int, header: list[str], cells: list[str]) -> Asked | Problem:
         right=RIGHTS[row["right"]],
         kind=row["on"],
         name=row["name"],
-        held=row[OPTIONAL] != "take",
+        held=change == "give",
     )

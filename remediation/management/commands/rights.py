@@ -1,27 +1,43 @@
-"""manage.py rights: import rights from a CSV file; a dry run without --apply."""
+"""manage.py rights: list, give and take rights, one or those of a CSV file; all rows or none."""
 
 from __future__ import annotations
 
+import csv
+from io import StringIO
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from remediation.domain import inert
 from remediation.domain.errors import BadValue
+from remediation.domain.intake import rights as table
 from remediation.management.inputs import collect
 from remediation.management.operator import OperatorCommand
 from remediation.services.actors import ProcessActor
-from remediation.services.people import import_rights
+from remediation.services.people import import_rights, object_rights
+
+CELLS = ("holder", "right", "on", "name")
 
 
 class Command(OperatorCommand):
     help = (
-        "Shows which rights a CSV file (holder,right,on,name,change) would give and take; with"
-        " --apply, does so. All rows or none."
+        "Lists, gives and takes rights: `give alice review team payments`, or `--csv FILE` with"
+        " the columns holder,right,on,name. All rows or none, and all faults are named at once."
+        " `import FILE` shows first what a file would change."
     )
     process = "web"
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
+        shown = actions.add_parser("list", help="show every right that was given")
+        shown.add_argument("--csv", action="store_true", help="as a file that `give --csv` takes")
+        for verb in table.CHANGES:
+            one = actions.add_parser(verb, help=f"{verb} a right, or those of a file")
+            one.add_argument("holder", nargs="?", help="a user name, or group:NAME")
+            one.add_argument("right", nargs="?", help=" or ".join(table.RIGHTS))
+            one.add_argument("on", nargs="?", help=", ".join(table.KINDS))
+            one.add_argument("name", nargs="?", help="of the service, team or environment")
+            one.add_argument("--csv", metavar="FILE", default="", help="instead of the four words")
         read = actions.add_parser("import", help="give and take the rights of a file")
         read.add_argument("path", metavar="FILE")
         read.add_argument("--apply", action="store_true", help="change the rights")
@@ -31,10 +47,47 @@ class Command(OperatorCommand):
         )  # fmt: skip
 
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
-        files = collect([options["path"]], (".csv",))
-        if len(files) != 1:
-            raise BadValue("name one file of rights")
-        content = files[0].content
+        if options["action"] == "list":
+            self._list(as_csv=options["csv"])
+        elif options["action"] == "import":
+            self._import(actor, options)
+        else:
+            self._change(actor, options)
+
+    def _list(self, *, as_csv: bool) -> None:
+        rows = [
+            (
+                f"group:{right.group}" if right.group else right.holder,
+                import_rights.WORDS[right.right],
+                right.place.kind,
+                right.place.name,
+            )
+            for right in object_rights.all_rights()
+        ]
+        if not as_csv:
+            for row in rows:
+                self.stdout.write(inert.line(" ".join(row)))
+            return
+        self.stdout.write(_table(rows), ending="")
+
+    def _change(self, actor: ProcessActor, options: dict[str, Any]) -> None:
+        words = [options[cell] for cell in CELLS]
+        if bool(options["csv"]) == any(words) or (any(words) and not all(words)):
+            raise CommandError("say HOLDER RIGHT ON NAME, or --csv FILE")
+        verb = options["action"]
+        content = _one(options["csv"]) if options["csv"] else _table([words], change=verb).encode()
+        found = import_rights.prepare(actor=actor, content=content, only=verb)
+        if found.problems:
+            for problem in found.problems:
+                self.stderr.write(f"not possible, {inert.line(str(problem))}")
+            raise BadValue(f"{len(found.problems)} rows are not possible; nothing was changed")
+        import_rights.apply(actor=actor, content=content, digest=found.digest, only=verb)
+        for change in found.changes:
+            self.stdout.write(inert.line(import_rights.describe(change)))
+        self.stdout.write(f"{len(found.changes)} changed, {found.unchanged} as they are")
+
+    def _import(self, actor: ProcessActor, options: dict[str, Any]) -> None:
+        content = _one(options["path"])
         found = import_rights.prepare(actor=actor, content=content)
         for change in found.changes:
             self.stdout.write(import_rights.describe(change))
@@ -51,3 +104,18 @@ class Command(OperatorCommand):
         digest = options["expect"] or found.digest
         import_rights.apply(actor=actor, content=content, digest=digest)
         self.stdout.write(f"applied {digest}")
+
+
+def _one(path: str) -> bytes:
+    files = collect([path], (".csv",))
+    if len(files) != 1:
+        raise BadValue("name one file of rights")
+    return files[0].content
+
+
+def _table(rows: Any, change: str = "") -> str:
+    made = StringIO()
+    writer = csv.writer(made, lineterminator="\n")
+    writer.writerow((*CELLS, "change") if change else CELLS)
+    writer.writerows((*row, change) if change else row for row in rows)
+    return made.getvalue()

@@ -40,10 +40,13 @@ def describe(asked: Asked) -> str:
     return f"{verb} {asked.holder}: {WORDS[asked.right]} {asked.kind} {asked.name}"
 
 
-def prepare(*, actor: Actor, content: bytes) -> Prepared:
-    """Read the file and compare it with the rights that are held. Raises NotEntitled, BadInput."""
+def prepare(*, actor: Actor, content: bytes, only: str = "") -> Prepared:
+    """Read the file and compare it with the rights that are held. Raises NotEntitled, BadInput.
+
+    With ``only``, "give" or "take", a row must say that, or nothing and then means it.
+    """
     accounts.require(actor, accounts.USER_ADMIN)
-    rows, problems = read(content)
+    rows, problems = read(content, only=only)
     found = [*problems, *_unknown(rows)]
     wrong = {problem.line for problem in found}
     possible = [row for row in rows if row.line not in wrong]
@@ -57,13 +60,13 @@ def prepare(*, actor: Actor, content: bytes) -> Prepared:
 
 
 @transaction.atomic
-def apply(*, actor: Actor, content: bytes, digest: str) -> Prepared:
+def apply(*, actor: Actor, content: bytes, digest: str, only: str = "") -> Prepared:
     """Make all changes of the file, in one transaction.
 
     Raises BadValue while a row has a problem, WrongState when the changes are not those of the
     digest, and what `set_right_on` raises.
     """
-    found = prepare(actor=actor, content=content)
+    found = prepare(actor=actor, content=content, only=only)
     if found.problems:
         raise BadValue(f"rights, {found.problems[0]}; nothing was changed")
     if found.digest != digest:

@@ -186,6 +186,14 @@ def rights_held_by(user: User) -> list[Right]:
     )
 
 
+def all_rights() -> list[Right]:
+    """Return every right that was given, of people and of groups."""
+    return sorted(
+        _read(UserObjectPermission.objects.all(), GroupObjectPermission.objects.all()),
+        key=lambda right: (right.group, right.holder, right.place.kind, right.place.name),
+    )
+
+
 def rights_of_groups(names: Iterable[str]) -> list[Right]:
     """Return the rights of these groups."""
     shared = GroupObjectPermission.objects.filter(group__name__in=list(names))
