@@ -9,6 +9,7 @@ the database does not extend this head, it raises an error and repairs nothing.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,7 @@ from psycopg.pq import TransactionStatus
 
 from audit import origin, tree
 from audit.cosigning import Cosigners
+from audit.flood import Flood
 from audit.signing import NoteSigner
 from audit.tlog.checkpoint import Checkpoint, opened
 from audit.tlog.errors import Mismatch, Rollback, TlogError
@@ -76,6 +78,7 @@ class Sequencer:
         self._signers = signers
         self._head = head
         self._cosigners = Cosigners(witnesses)
+        self.flood = Flood()
         self.origin = signers[0].vkey.name
         self.growth = Growth()
         self.note = ""
@@ -196,9 +199,11 @@ class Sequencer:
                 hashes = [leaf_hash(body) for _, _, body in rows]
                 self._store(growth.size, rows, hashes, growth.extend(hashes))
                 note = self._sign(growth)
-        self._mark, self._drained = mark, drained
+        caught_up, self._mark, self._drained = self._drained, mark, drained
         if not rows:
             return 0
+        if caught_up:  # what waited for a start says nothing of its rate
+            self.flood.count((body for _, _, body in rows), time.monotonic())
         self.growth, self.note = growth, note
         # The head is public from here on; store it before anything else is signed.
         self._head.write(note)

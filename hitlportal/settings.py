@@ -62,6 +62,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "hitlportal.middleware.PasskeySessionMiddleware",
+    "hitlportal.write_limit.WriteLimitMiddleware",
 ]
 
 ROOT_URLCONF = "hitlportal.urls"
@@ -283,6 +284,7 @@ AUDIT_ALIVE = "hitlportal.heartbeat.in_turn"
 # -- agents' API -----------------------------------------------------------------------------------
 REPORT_MAX_BYTES = 8 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = REPORT_MAX_BYTES + 65_536
+WRITES_PER_MINUTE = max(1, env.integer("HITL_WRITES_PER_MINUTE"))  # per person (A89)
 AGENT_RATE = env.text("HITL_AGENT_RATE")  # per agent (docs/attacks.md A34)
 # Keep it below the number of threads of a web process: the others serve pages (A83).
 REPORTS_AT_ONCE = max(1, env.integer("HITL_REPORTS_AT_ONCE"))
