@@ -33,7 +33,7 @@ class Flood:
 
         Writes one line for each login over the limit, and again after a window of silence.
         """
-        turn = Counter(writer(body) for body in bodies)
+        turn = Counter(login_of(body) for body in bodies)
         self._turns.append((now, turn))
         self._sums.update(turn)
         while self._turns[0][0] <= now - self._window:
@@ -52,7 +52,7 @@ class Flood:
         return self._sums[login] > self._entries and (last is None or now - last >= self._window)
 
 
-def writer(body: bytes) -> str:
+def login_of(body: bytes) -> str:
     """Return the login that the database stamped on an entry; "unknown" for an older one."""
     found = _WRITER.search(body[-80:])
     return found[1].decode() if found else "unknown"

@@ -169,8 +169,10 @@ CSRF_FAILURE_VIEW = "remediation.views.errors.csrf_failure"
 # In a signed cookie: a message about what is committed must not fail with the sessions' cache.
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 SECURE_SSL_REDIRECT = SECURE
-SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_HSTS_SECONDS = max(0, env.integer("HITL_HSTS_SECONDS")) if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_SECONDS > 0
+# Browsers' lists take no shorter time than a year.
+SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS >= 31_536_000
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 from io import StringIO
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from pytest_django import Settings
 
 from hitlportal import doctor, places
 from hitlportal.demo.installation import inherited
+from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.ports import free_port
+from hitlportal.demo.servers.valkey import ValkeyServer
 from remediation import models as m
 from remediation.services.actors import ProcessActor
 from remediation.services.execution import freeze
@@ -97,6 +100,24 @@ def test_a_head_that_the_policy_does_not_accept(
 def test_a_beat_or_sweeper_that_is_away(site: World) -> None:
     cache.clear()
     assert one("nothing was swept")
+
+
+def test_a_cache_that_is_really_stopped(site: World, settings: Settings) -> None:
+    # Another account runs the server, and cannot enter pytest's directory.
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-doctor-"))
+    directory.chmod(0o711)
+    valkey = ValkeyServer(directory / "valkey")
+    valkey.start()
+    try:
+        default = {**settings.CACHES["default"], "LOCATION": valkey.url()}
+        settings.CACHES = {**settings.CACHES, "default": default}
+        with acts(WORKER):
+            dispatch.sweep()
+        assert wrong() == []
+    finally:
+        valkey.stop()
+        remove_home(directory)
+    assert one("the cache cannot be used")
 
 
 def test_work_that_no_worker_takes(site: World) -> None:

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 from pytest_django import Settings
 
 from audit.models import Entry
+from remediation.domain.intake import rights as table
 from tests import factories
 from tests.factories import WEB
 from tests.flows.world import acts
@@ -81,3 +82,8 @@ def test_all_faults_of_a_file_are_named_and_nothing_is_changed(tmp_path: Path) -
 def test_what_is_asked_must_be_whole(tmp_path: Path) -> None:
     for words in (("give",), ("give", "rita"), ("take", "a", "b", "c", "d", "--csv", "x.csv")):
         assert "HOLDER RIGHT ON NAME, or --csv FILE" in ran(*words)[1]
+
+
+def test_a_name_with_a_comma_comes_back_and_a_formula_is_left_out() -> None:
+    assert table.read(table.write([("rita", "see", "service", 'pay, "now"')]).encode())[0]
+    assert table.runs(("rita", "see", "service", "=cmd")) and not table.runs(("rita", "a=b"))

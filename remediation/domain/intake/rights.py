@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from remediation.domain.errors import MalformedFile, TooManyKeys
@@ -87,6 +87,21 @@ def read(content: bytes, only: str = "") -> tuple[tuple[Asked, ...], tuple[Probl
         tuple(row for row in found if isinstance(row, Asked)),
         tuple(row for row in found if isinstance(row, Problem)),
     )
+
+
+def write(rows: Iterable[Sequence[str]]) -> str:
+    """Return rows of the four columns as a file that `read` takes; see `runs`."""
+    return "".join(",".join(map(_cell, row)) + "\n" for row in (COLUMNS, *rows))
+
+
+def runs(row: Iterable[str]) -> bool:
+    """Return whether a spreadsheet would run a cell of the row; `read` refuses such a row."""
+    return any(cell.startswith(_RUN_BY_SPREADSHEETS) for cell in row)
+
+
+def _cell(text: str) -> str:
+    quoted = text.replace('"', '""')
+    return f'"{quoted}"' if set(text) & set(',"\r\n') else text
 
 
 def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:

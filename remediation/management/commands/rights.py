@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from io import StringIO
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -15,8 +13,6 @@ from remediation.management.inputs import collect
 from remediation.management.operator import OperatorCommand
 from remediation.services.actors import ProcessActor
 from remediation.services.people import import_rights, object_rights
-
-CELLS = ("holder", "right", "on", "name")
 
 
 class Command(OperatorCommand):
@@ -68,14 +64,17 @@ class Command(OperatorCommand):
             for row in rows:
                 self.stdout.write(inert.line(" ".join(row)))
             return
-        self.stdout.write(_table(rows), ending="")
+        for row in filter(table.runs, rows):
+            self.stderr.write(f"left out, a spreadsheet would run it: {inert.line(' '.join(row))}")
+        kept = [row for row in rows if not table.runs(row)]
+        self.stdout.write(table.write(kept), ending="")
 
     def _change(self, actor: ProcessActor, options: dict[str, Any]) -> None:
-        words = [options[cell] for cell in CELLS]
+        words = [options[cell] for cell in table.COLUMNS]
         if bool(options["csv"]) == any(words) or (any(words) and not all(words)):
             raise CommandError("say HOLDER RIGHT ON NAME, or --csv FILE")
         verb = options["action"]
-        content = _one(options["csv"]) if options["csv"] else _table([words], change=verb).encode()
+        content = _one(options["csv"]) if options["csv"] else table.write([words]).encode()
         found = import_rights.prepare(actor=actor, content=content, only=verb)
         if found.problems:
             for problem in found.problems:
@@ -111,11 +110,3 @@ def _one(path: str) -> bytes:
     if len(files) != 1:
         raise BadValue("name one file of rights")
     return files[0].content
-
-
-def _table(rows: Any, change: str = "") -> str:
-    made = StringIO()
-    writer = csv.writer(made, lineterminator="\n")
-    writer.writerow((*CELLS, "change") if change else CELLS)
-    writer.writerows((*row, change) if change else row for row in rows)
-    return made.getvalue()
