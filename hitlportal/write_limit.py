@@ -20,12 +20,16 @@ from remediation.services.access import record_refusal
 from remediation.views import refusals
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+# Who uses up a person's limit with a stolen session must not keep them from stopping a run, or
+# from ending that session.
+ALWAYS = frozenset({"halt", "halt_sign", "account_logout"})
 
 
 class WriteLimitMiddleware:
     """Answers 429 to more than HITL_WRITES_PER_MINUTE writing requests of one person a minute.
 
-    The answer shows what was typed. Its refusals are counted by the minute, not each recorded.
+    The answer shows what was typed. Halting and signing out have no limit. Its
+    refusals are counted by the minute, not each recorded.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -36,7 +40,10 @@ class WriteLimitMiddleware:
 
     def process_view(self, request: HttpRequest, *args: Any) -> HttpResponse | None:
         """Run after the check of the CSRF token, so that no other site uses up the limit."""
-        if request.method in SAFE or not isinstance(request.user, User):
+        match = request.resolver_match
+        if request.method in SAFE or (match is not None and match.view_name in ALWAYS):
+            return None
+        if not isinstance(request.user, User):
             return None
         minute, second = divmod(int(time.time()), 60)
         key = f"writes:{request.user.person}:{minute}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 import pytest
 from pytest_django import Settings
@@ -43,6 +44,17 @@ def test_a89_the_fourth_request_of_a_minute_is_refused_with_what_was_typed(
     # The refusals of one person are one entry a minute.
     counted = [e for e in Entry.objects.all() if e.data["action"] == "system:refusals:counted"]
     assert len(counted) == 1
+
+
+@pytest.mark.parametrize("name", sorted(write_limit.ALWAYS))
+def test_a89_a_used_up_limit_keeps_nobody_from_halting_or_signing_out(
+    rita: Browser, name: str
+) -> None:
+    for _ in range(LIMIT + 1):
+        rita.post("queue")
+    args = () if name == "account_logout" else (uuid4(),)
+    assert rita.post(name, *args).status_code != 429
+    assert rita.post("queue").status_code == 429 or name == "account_logout"
 
 
 def test_a89_without_the_guard_nothing_is_refused(rita: Browser, settings: Settings) -> None:
