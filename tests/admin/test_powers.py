@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import LogEntry
+from django.test import RequestFactory
 
 from remediation import models as m
+from remediation.admin.base import PortalAdmin
 from tests import factories
 from tests.admin.conftest import DeskOf, refusals, text_of
 from tests.views.conftest import sign_in
@@ -122,6 +128,30 @@ def test_a71_a_list_is_not_filtered_by_a_column_that_it_does_not_offer(
     answer = desk_of(role).get(table, **query)
     assert answer.status_code in (400, 302), "the filter was applied"
     assert answer.status_code == 400 or "e=1" in answer["Location"]
+
+
+@pytest.mark.parametrize("pages", sorted(admin.site._registry.values(), key=str), ids=str)
+def test_a71_no_list_is_filtered_by_what_it_does_not_offer(pages: ModelAdmin[Any]) -> None:
+    filters = (one[0] if isinstance(one, tuple) else one for one in pages.list_filter)
+    offered = {pages.date_hierarchy, *map(str, filters)}
+    request = RequestFactory().get("/")
+    for field in pages.model._meta.get_fields():
+        for lookup in ("__gte", "__startswith", "__isnull", "__regex", "__in"):
+            name = f"{field.name}{lookup}"
+            assert not pages.lookup_allowed(name, "0", request) or field.name in offered, name
+
+
+def test_a71_control_without_the_allow_list_a_hash_is_read(
+    desk_of: DeskOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PortalAdmin, "lookup_allowed", ModelAdmin.lookup_allowed)
+    desk = desk_of("user_admin")
+    name = desk.someone.user.username
+    start = desk.someone.user.password[:1]
+    seen = desk.get("remediation_user_changelist", password__startswith=start)
+    unseen = desk.get("remediation_user_changelist", password__startswith="nothing-like-it")
+    rows = [text_of(page).partition('id="result_list"')[2] for page in (seen, unseen)]
+    assert name in rows[0] and name not in rows[1]
 
 
 def test_a71_control_the_filters_of_a_page_still_work(desk_of: DeskOf) -> None:

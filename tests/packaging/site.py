@@ -26,13 +26,6 @@ from tests.kills.rabbit import RabbitServer
 from tests.packaging.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
-# The processes that have a login of the database, and the settings that name it.
-LOGINS = {
-    "web": ("HITL_DATABASE_URL", "web"),
-    "worker": ("HITL_DATABASE_URL", "worker"),
-    "owner": ("HITL_DATABASE_URL", "owner"),
-    "sequencer": ("HITL_DATABASE_URL", "sequencer"),
-}
 ORIGIN = "portal.example/audit"
 TARGETS = '[test]\nfile = "{directory}/calls.jsonl"\nstate_dir = "{directory}/state"\n'
 PATIENCE_S = 120.0
@@ -75,20 +68,18 @@ class Site:
         self.run("web", "collectstatic", "--noinput", "--verbosity", "0")
 
     def logins(self, cluster: PostgresCluster) -> None:
-        """Make the logins on a cluster, and write the addresses of each process."""
-        passwords = self.etc / "passwords"
+        """Make the logins on a cluster, and write the addresses of each process anew."""
+        credentials = self.etc / "credentials"
+        for address in credentials.glob("*/*DATABASE_URL"):
+            address.unlink()
         made = self.command(
-            "install_roles", "--passwords", str(passwords),
+            "install_roles",
+            *("--passwords", str(credentials / "passwords")),
+            *("--credentials", str(credentials)),
+            *("--address", f"{LOOPBACK}:{cluster.port}"),
             HITL_SUPERUSER_DATABASE_URL=cluster.superuser_dsn(),
-        )  # fmt: skip
+        )
         assert made.returncode == 0, made.stdout + made.stderr
-        for process in (*LOGINS, "auditor"):
-            password = (passwords / f"hitl_{process}").read_text().strip()
-            url = f"postgresql://hitl_{process}:{password}@{LOOPBACK}:{cluster.port}/hitlportal"
-            if process == "auditor":
-                self.credential("web", "HITL_AUDITOR_DATABASE_URL", url)
-            else:
-                self.credential(process, "HITL_DATABASE_URL", url)
 
     def new_key(self, origin: str, name: str) -> str:
         """Make a key of the log, and return its vkey."""

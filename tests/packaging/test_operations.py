@@ -58,6 +58,8 @@ def test_what_the_pages_say_installs_survives_each_server_and_restores(site: Sit
         until(lambda: _healthy(site, process, *units), "a sign of life of each process")  # noqa: B023
     _loses_the_broker(site)
     _loses_the_database(site)
+    _loses_the_cache(site)
+    _loses_the_processes_in_the_back(site)
     known, dump = _backs_up(site)
     _adds(site, "after-the-backup")
     _restores(site, known, dump)
@@ -73,6 +75,10 @@ def _doctor(site: Site) -> str:
     done = site.try_to("worker", "doctor")
     assert (done.returncode, done.stderr) == (1, "")
     return done.stdout
+
+
+def _said(site: Site) -> str:
+    return site.try_to("worker", "doctor").stdout
 
 
 def in_order(site: Site) -> None:
@@ -98,6 +104,30 @@ def _loses_the_database(site: Site) -> None:
     before = site.log("sweeper").count("succeeded")
     until(lambda: site.log("sweeper").count("succeeded") > before, "a sweep after the database's")
     until(lambda: site.alive("sequencer"), "the sequencer")
+    in_order(site)
+
+
+def _loses_the_cache(site: Site) -> None:
+    site.valkey.kill()
+    assert "the cache cannot be used" in _doctor(site)
+    site.valkey.start()
+    in_order(site)
+
+
+def _loses_the_processes_in_the_back(site: Site) -> None:
+    """Without beat nothing is swept, without the sequencer nothing is signed: the doctor says so,
+    and `health` says which process it is."""
+    site.stop("beat", "sequencer")
+    site.run("web", "person", "add", "while-nobody-signs", "--group", "security")
+    until(lambda: "nothing was swept" in _doctor(site), "the doctor to miss the sweeper")
+    until(lambda: "the log's head is old" in _doctor(site), "the doctor to miss the sequencer")
+    for process in ("beat", "sequencer"):
+        until(lambda: not _healthy(site, process, process), f"{process} to be missed")  # noqa: B023
+    site.start("beat", "sequencer")
+    for process in ("beat", "sequencer"):
+        until(lambda: _healthy(site, process, process), f"{process} to be back")  # noqa: B023
+    until(lambda: "nothing was swept" not in _said(site), "a sweep after beat's end")
+    until(lambda: "the log's head is old" not in _said(site), "the entries to be signed")
     in_order(site)
 
 
