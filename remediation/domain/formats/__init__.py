@@ -9,11 +9,13 @@ from __future__ import annotations
 from remediation.domain.formats.azure import Azure
 from remediation.domain.formats.cloudtrail import CloudTrail
 from remediation.domain.formats.elastic import ElasticCloudTrail
+from remediation.domain.formats.falco import Falco
 from remediation.domain.formats.form import Format
 from remediation.domain.formats.github import GitHubAudit, GitHubWebhook
 from remediation.domain.formats.gitlab import GitLab
 from remediation.domain.formats.google_cloud import GoogleCloud
 from remediation.domain.formats.guardduty import GuardDuty
+from remediation.domain.formats.kubernetes import Kubernetes
 from remediation.domain.formats.microsoft365 import Microsoft365
 from remediation.domain.formats.ocsf import Ocsf
 from remediation.domain.formats.okta import Okta
@@ -29,6 +31,8 @@ FORMATS: tuple[Format, ...] = (
     GuardDuty(),
     SecurityHub(),
     Ocsf(),
+    Kubernetes(),
+    Falco(),
     GoogleCloud(),
     Azure(),
     Microsoft365(),

@@ -38,6 +38,8 @@ class Azure(Format):
         placed = {"operationname", "resourceid"} <= names
         graph = {"activitydisplayname", "targetresources"} <= names
         sign_in = {"userprincipalname", "createddatetime", "ipaddress"} <= names
+        if word(body, "category").startswith("kube-audit"):
+            return False  # the envelope of AKS: the record is the Kubernetes event inside
         return (exported or placed or graph or sign_in) and "protopayload" not in names
 
     def name(self, body: Body) -> str:

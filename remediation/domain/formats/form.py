@@ -98,3 +98,10 @@ class Format(ABC):
         ``bodies`` are all records of the artefact in order, ``errors`` the results of `error`.
         """
         return {}
+
+    def repeats(self, bodies: Sequence[tuple[str, Body]]) -> Mapping[str, str]:
+        """Return records of acts that another record tells to the end, by pointer: its pointer.
+
+        Only that other one counts as a record; a citation of either is one of it.
+        """
+        return {}

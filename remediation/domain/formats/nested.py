@@ -1,4 +1,4 @@
-"""Read JSON that stands as text inside JSON: LookupEvents, CloudWatch Logs, SNS, Elastic.
+"""Read JSON that stands as text inside JSON: LookupEvents, CloudWatch Logs, SNS, Elastic, AKS.
 
 The text is parsed only in members that exporters use for it, at most LEVELS deep, and never longer
 than LONGEST: each level can only hold less text than the one around it, so that all parsing
@@ -16,7 +16,7 @@ from remediation.domain.formats.body import Body
 
 LEVELS = 3
 LONGEST = 256 * 1024  # CloudTrail and CloudWatch Logs write at most 256 KiB an event
-_HOLDERS = frozenset({"cloudtrailevent", "message", "original", "_raw"})
+_HOLDERS = frozenset({"cloudtrailevent", "message", "original", "_raw", "log"})
 
 
 def nested_in(body: Body) -> Iterator[tuple[str, Json]]:

@@ -118,27 +118,35 @@ class Event:
 
 @dataclass
 class Records:
-    """The records of one artefact, by their pointers."""
+    """The records of one artefact, by their pointers.
+
+    `repeats` are places that tell an act of another record once more, by the pointer of that one.
+    """
 
     found: dict[str, Event] = field(default_factory=dict)
+    repeats: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sha256: str, document: Json) -> Records:
         """Find the records of an artefact, at any depth and in any format. Raises nothing."""
         bodies = list(_bodies(document))
+        repeats: dict[str, str] = {}
         errors = {at: form.error(body) or "" for at, body, form in bodies}
         for form in formats.FORMATS:
             own = [(at, body) for at, body, reader in bodies if reader is form]
             errors |= form.late_errors(own, errors)
-        return cls({at: Event(sha256, at, body, form, errors[at]) for at, body, form in bodies})
+            repeats |= form.repeats(own)
+        counted = (one for one in bodies if one[0] not in repeats)
+        found = {at: Event(sha256, at, body, form, errors[at]) for at, body, form in counted}
+        return cls(found, repeats)
 
     def at(self, pointer: str) -> Event | None:
         """Return the innermost record that contains the pointer."""
-        while pointer not in self.found:
+        while pointer not in self.found and pointer not in self.repeats:
             if not pointer:
                 return None
             pointer = pointer.rpartition("/")[0]
-        return self.found[pointer]
+        return self.found[self.repeats.get(pointer, pointer)]
 
 
 def _bodies(document: Json) -> Iterator[tuple[str, Body, Format]]:

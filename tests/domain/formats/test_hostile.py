@@ -10,6 +10,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.formats.record import Event, Records
 from tests.domain.formats.test_cloudtrail import CALL, ELASTIC
 from tests.domain.formats.test_findings import ASFF, GUARDDUTY, OCSF
+from tests.domain.formats.test_kubernetes import EXEC, MINTED
 
 SAAS: tuple[dict[str, Any], ...] = (
     {"protoPayload": {"methodName": "a", "status": {"code": 7}, "authorizationInfo": [{}]}},
@@ -50,7 +51,7 @@ def test_wrong_kinds_raise_nothing() -> None:
     read = [name for name, one in vars(Event).items() if hasattr(one, "__get__") and name[0] != "_"]
     read = [name for name in read if not callable(getattr(Event, name))]
     assert {"actor", "issuer", "objects", "obtained", "note"} <= set(read)
-    for record in (CALL, ELASTIC, GUARDDUTY, ASFF, OCSF, *SAAS):
+    for record in (CALL, ELASTIC, GUARDDUTY, ASFF, OCSF, MINTED, EXEC, *SAAS):
         assert len(Records.of("0" * 64, record).found) == 1
         for hostile in changed(record):
             for event in Records.of("0" * 64, hostile).found.values():
