@@ -208,6 +208,7 @@ TONES = {
     "pass": ("ok", "check"),
     "warn": ("warn", "warn"),
     "fail": ("bad", "cross"),
+    "not_read": ("warn", "circle"),
     "low": ("muted", "dot"),
     "medium": ("accent", "circle"),
     "high": ("warn", "warn"),

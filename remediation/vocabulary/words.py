@@ -52,6 +52,7 @@ WORDS = {
     "pass": pgettext_lazy("finding of a check", "pass"),
     "warn": pgettext_lazy("finding of a check", "warn"),
     "fail": pgettext_lazy("finding of a check", "fail"),
+    "not_read": pgettext_lazy("finding of a check", "not read"),
     # Roles: slots of a ruling.
     "security": pgettext_lazy("role", "security"),
     "service_owner": pgettext_lazy("role", "service owner"),

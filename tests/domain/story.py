@@ -173,12 +173,36 @@ def a_check_input(**changes: Any) -> CheckInput:
     return replace(given, **changes)
 
 
+def a_read_input(**changes: Any) -> CheckInput:
+    """Return the same with evidence in a form that the portal reads."""
+    line = {
+        "user": "app_orders",
+        "text": "2026-11-22 09:57:00 UTC [7] LOG:  connection authorized: user=app_orders",
+        "client": "198.51.100.7",
+    }
+    artefact = json.dumps({"events": [line]}).encode()
+    citation: Json = {
+        "evidence": sha256(artefact).hexdigest(),
+        "pointer": "/events/0/client",
+        "value": "198.51.100.7",
+    }
+    claim: Json = {"text": "Twelve logins from 198.51.100.7.", "citations": [citation]}
+    read = {
+        "evidence": {sha256(artefact).hexdigest(): artefact},
+        "diagnosis": a_diagnosis(claims=[claim]),
+    }
+    return a_check_input(**(read | changes))
+
+
 # Checks that came after the vectors were stored; what was signed once is never rewritten.
 LATER_CHECKS = frozenset({"sessions_left_open"})
 
 
 def checks_as_stored() -> tuple[Check, ...]:
-    return tuple(one for one in checks.run(a_check_input()) if one.name not in LATER_CHECKS)
+    """Return the findings as they were before the state "not read"."""
+    given = a_check_input()
+    found = checks.CHECKS.items()
+    return tuple(Check(name, *run(given)) for name, run in found if name not in LATER_CHECKS)
 
 
 def an_approver(person: str, *roles: str, **changes: Any) -> Approver:

@@ -46,6 +46,7 @@ from remediation.domain.checks.target import (
 )
 from remediation.domain.checks.telemetry import telemetry_switched_off
 from remediation.domain.checks.texts import hidden_characters
+from remediation.domain.checks.unread import not_read
 from remediation.domain.checks.use import used_by_production
 
 __all__ = [
@@ -142,6 +143,8 @@ def _one(name: str, check: Callable[[CheckInput], Result], given: CheckInput, bu
             Outcome.FAIL if cited else Outcome.WARN,
             f"{_NOT_TO_THE_END}: {what} too much to read, {len(cited)} of them cited",
         )
+    if outcome is Outcome.PASS and (missing := not_read(given)):
+        return Check(name, Outcome.NOT_READ, missing)
     return Check(name, outcome, reason)
 
 

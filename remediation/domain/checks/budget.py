@@ -21,7 +21,7 @@ class OutOfBudget(Exception):
 
 
 class Budget:
-    """The units that are left to one check, and whether it looked at evidence."""
+    """The units that are left to one check, and whether it looked at evidence and its records."""
 
     def __init__(self, most: int = MOST) -> None:
         self.begin(most)
@@ -29,7 +29,7 @@ class Budget:
     def begin(self, most: int) -> None:
         """Begin the next check."""
         self.left = self.most = most
-        self.looked = False
+        self.looked = self.cited_records = self.all_records = False
 
     def spend(self, units: int = 1) -> None:
         """Count work before it is done. Raises OutOfBudget."""

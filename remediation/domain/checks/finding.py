@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     PASS = "pass"  # noqa: S105  a finding
     WARN = "warn"
     FAIL = "fail"
+    NOT_READ = "not_read"  # no machine read what the check would have looked at
 
 
 Result = tuple[Outcome, str]
@@ -31,7 +32,7 @@ Result = tuple[Outcome, str]
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. A fail makes policy ask for more; a warning is only shown."""
+    """One finding. A fail makes policy ask for more; the others are only shown."""
 
     name: str
     outcome: Outcome

@@ -154,6 +154,7 @@ class CheckInput:
     @property
     def events(self) -> tuple[Event, ...]:
         """Return every record of the evidence, cited or not; counts a loop over them."""
+        self.budget.all_records = True
         self.look(EVENT * len(self._events) + 1)
         return self._events
 
@@ -171,6 +172,7 @@ class CheckInput:
 
     def of_key(self, key: str) -> tuple[Event, ...]:
         """Return the records of an access key; counts a loop over them."""
+        self.budget.all_records = True
         found = self.by_key.get(key, ())
         self.look(EVENT * len(found) + 1)
         return found
@@ -195,6 +197,7 @@ class CheckInput:
 
     def cited_events(self, claim: Claim) -> tuple[Event, ...]:
         """Return the records that a claim of the diagnosis cites, each once, in their order."""
+        self.budget.cited_records = True
         self.look(len(claim.citations) + 1)
         return self._cited_events[id(claim)]
 
@@ -214,6 +217,7 @@ class CheckInput:
     @property
     def all_cited(self) -> tuple[Event, ...]:
         """Return the records that any claim cites, each once; counts a loop over them."""
+        self.budget.cited_records = True
         self.look(EVENT * len(self._all_cited) + 1)
         return self._all_cited
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -121,15 +122,18 @@ class Records:
     """The records of one artefact, by their pointers.
 
     `repeats` are places that tell an act of another record once more, by the pointer of that one.
+    `beside`: how many entries of lists hold no record, in lists of which others hold one.
     """
 
     found: dict[str, Event] = field(default_factory=dict)
     repeats: dict[str, str] = field(default_factory=dict)
+    beside: int = 0
 
     @classmethod
     def of(cls, sha256: str, document: Json) -> Records:
         """Find the records of an artefact, at any depth and in any format. Raises nothing."""
-        bodies = list(_bodies(document))
+        lists: dict[str, int] = {}
+        bodies = list(_bodies(document, lists))
         repeats: dict[str, str] = {}
         errors = {at: form.error(body) or "" for at, body, form in bodies}
         for form in formats.FORMATS:
@@ -138,7 +142,7 @@ class Records:
             repeats |= form.repeats(own)
         counted = (one for one in bodies if one[0] not in repeats)
         found = {at: Event(sha256, at, body, form, errors[at]) for at, body, form in counted}
-        return cls(found, repeats)
+        return cls(found, repeats, _beside(lists, [at for at, _, _ in bodies]))
 
     def at(self, pointer: str) -> Event | None:
         """Return the innermost record that contains the pointer."""
@@ -149,11 +153,24 @@ class Records:
         return self.found[self.repeats.get(pointer, pointer)]
 
 
-def _bodies(document: Json) -> Iterator[tuple[str, Body, Format]]:
+def _beside(lists: Mapping[str, int], pointers: Sequence[str]) -> int:
+    """Return how many entries hold no record, of the lists of which another entry holds one."""
+    holds: set[str] = set()
+    for pointer in pointers:
+        at = pointer
+        while at and at not in holds:
+            holds.add(at)
+            at = at.rpartition("/")[0]
+    held = Counter(at.rpartition("/")[0] for at in holds)
+    return sum(max(0, lists[at] - held[at]) for at in lists.keys() & held.keys())
+
+
+def _bodies(document: Json, lists: dict[str, int]) -> Iterator[tuple[str, Body, Format]]:
     """Yield all records at any depth, in the document's order; not those inside another record.
 
     A record that stands as text in an object has the pointer of that object. If another has it
-    already, the pointer gets a slash, so that no record hides another.
+    already, the pointer gets a slash, so that no record hides another. Into `lists` go the lengths
+    of the lists that were looked into.
     """
     rest: list[tuple[str, Json, int]] = [("", document, 0)]
     taken: set[str] = set()
@@ -166,6 +183,8 @@ def _bodies(document: Json) -> Iterator[tuple[str, Body, Format]]:
             taken.add(at)
             yield at, value, form
             continue
+        if isinstance(value, list):
+            lists[at] = len(value)
         inner = [(pointer, member, level) for pointer, member in members(at, value)]
         if isinstance(value, dict) and level < LEVELS:
             inner += [

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from remediation.domain import checks
 from remediation.views.cards.folding import Folded, fold
@@ -67,7 +67,7 @@ TITLES_FAILED = {
 }
 
 
-_WORST_FIRST = {"fail": 0, "warn": 1, "pass": 2}
+_WORST_FIRST = {"fail": 0, "warn": 1, "not_read": 2, "pass": 3}
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,12 @@ def check_rows(found: Iterable[checks.Check]) -> tuple[CheckRow, ...]:
 
 
 def _title(check: checks.Check) -> str:
-    titles = TITLES if check.outcome is checks.Outcome.PASS else TITLES_FAILED
-    return str(titles.get(check.name, check.name.replace("_", " ")))
+    told = check.outcome in (checks.Outcome.WARN, checks.Outcome.FAIL)
+    titles = TITLES_FAILED if told else TITLES
+    title = str(titles.get(check.name, check.name.replace("_", " ")))
+    if check.outcome is checks.Outcome.NOT_READ:
+        return gettext("Not checked: %(title)s") % {"title": title}
+    return title
 
 
 def tally(rows: Iterable[CheckRow]) -> tuple[tuple[str, int], ...]:

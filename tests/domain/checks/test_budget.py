@@ -12,7 +12,7 @@ import pytest
 from remediation.domain.checks import CHECKS, CheckInput, Outcome, run
 from remediation.domain.checks.budget import MOST, Budget
 from tests.domain.checks.test_claims import claiming, event
-from tests.domain.story import ARTEFACT_SHA, a_check_input
+from tests.domain.story import ARTEFACT_SHA, a_check_input, a_read_input
 from tests.every import every
 
 # Checks that look only at plan, inventory and observations.
@@ -44,7 +44,7 @@ def outcomes(given: CheckInput, budget: int = MOST) -> dict[str, tuple[Outcome, 
 
 @every("name", list(CHECKS))
 def test_a83_a_check_passes_with_the_work_that_it_needs_and_fails_with_less(name: str) -> None:
-    given = a_check_input()
+    given = a_read_input()
     most = needed(name, given)
     assert outcomes(given, most)[name][0] is Outcome.PASS
     for less in {0, most // 2, most - 1} - {most}:
@@ -58,7 +58,7 @@ def test_a83_without_the_budget_a_check_passes_for_what_it_did_not_look_at(
 ) -> None:
     """The control: with a budget that counts nothing, running out is never found."""
     monkeypatch.setattr(Budget, "spend", lambda self, units=1: None)
-    assert {outcome for outcome, _ in outcomes(a_check_input(), 0).values()} == {Outcome.PASS}
+    assert {outcome for outcome, _ in outcomes(a_read_input(), 0).values()} == {Outcome.PASS}
 
 
 def test_a84_an_artefact_that_was_not_read_is_named_by_each_check_of_evidence() -> None:
