@@ -116,6 +116,7 @@ class House:
             "HITL_BROKER_URL": self._broker.url(process, BROKER),
             "HITL_ALLOW_TEST_ACTIONS": "1",
             "HITL_AGENT_RATE": "1000000/min",
+            "HITL_WRITES_PER_MINUTE": "1000000",
             "HITL_OBSERVE_BUDGET_PER_HOUR": "1000000",
             "HITL_EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend",
             "HITL_STATIC_FROM_SOURCE": "1",
