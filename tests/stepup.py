@@ -11,7 +11,10 @@ from django.conf import settings
 from audit.tlog.canonical import Json, encode
 from remediation.domain.act import Act, ActStatement
 from remediation.domain.gate.signature import Assertion
+from remediation.models import User
+from remediation.services.actors import Actor, PersonActor
 from remediation.services.people import stepup
+from tests import factories
 from tests.factories import Person
 
 
@@ -19,6 +22,17 @@ def proof(someone: Person, act: Act) -> stepup.Proof:
     """Return the person's signature under this act."""
     statement = stepup.start(actor=someone.user, act=act).statement
     return stepup.Proof(statement, signed(someone, statement))
+
+
+def by(actor: Actor, act: Act) -> stepup.Proof | None:
+    """Return the proof of a person known by her account alone, with a new passkey of hers.
+
+    None for an operator, who has none.
+    """
+    if not isinstance(actor, PersonActor):
+        return None
+    user = User.objects.get(person=actor.person)
+    return proof(Person(user, factories.passkey_of(user)), act)
 
 
 def checked(someone: Person, act: Act) -> stepup.Checked:

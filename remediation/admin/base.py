@@ -26,6 +26,8 @@ from remediation.services.access import record_refusal as refusals
 from remediation.services.actors import PersonActor
 from remediation.services.people import accounts
 from remediation.templatetags.inert import inert
+from remediation.views import step_up
+from remediation.views.refusals import problem
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -200,6 +202,8 @@ class PortalAdmin(ModelAdmin):
             try:
                 return self.on_record(view)(request, *args, **kwargs)
             except Refused as refusal:
+                if step_up.asked(request):
+                    return problem(refusal)
                 messages.error(request, describe_refusal(refusal))
                 return HttpResponseRedirect(request.path)
 

@@ -15,13 +15,16 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_lazy
 
-from remediation.admin import rights
-from remediation.admin.base import PortalAdmin, PortalForm, Tool, actor_of, mono, table
+from remediation.admin import rights, signing
+from remediation.admin.base import PortalForm, Tool, actor_of, mono, table
+from remediation.admin.signed import SignedAdmin
+from remediation.domain.act import Act
 from remediation.models import User
 from remediation.services.access import authorize
 from remediation.services.people import accounts, enroll
 from remediation.services.people.accounts import PersonFacts
 from remediation.templatetags.portal import moment
+from remediation.views import step_up
 
 MEANING = {
     "security": gettext_lazy("approves as security, or in any slot"),
@@ -88,7 +91,7 @@ class UserForm(PortalForm):
 
 
 @admin.register(User)
-class UserAdmin(PortalAdmin):
+class UserAdmin(SignedAdmin):
     editors = frozenset({accounts.USER_ADMIN})
     viewers = frozenset({authorize.AUDITOR})
     form = UserForm
@@ -121,13 +124,24 @@ class UserAdmin(PortalAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return () if obj is None else ("username", "may_sign_in", "roles", *SHOWN)
 
+    def act_of(self, obj: Any, form: Any) -> tuple[Act, str]:
+        facts = form.facts()
+        if obj is None:
+            username = form.cleaned_data["username"]
+            act = accounts.creating(username, facts)
+            return act, signing.describe_new_account(act, username, facts)
+        # As it is stored: the form wrote what was typed on the object.
+        stored = User.objects.get(pk=obj.pk)
+        act = accounts.changing(stored, facts)
+        return act, signing.describe_change(act, stored.username, PersonFacts.of(stored), facts)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        actor, facts, proof = actor_of(request), form.facts(), step_up.proof_of(request)
         if change:
-            accounts.change(actor=actor_of(request), user_id=obj.pk, facts=form.facts())
+            accounts.change(actor=actor, user_id=obj.pk, facts=facts, proof=proof)
             return
         username = form.cleaned_data["username"]
-        made = accounts.create(actor=actor_of(request), username=username, facts=form.facts())
-        obj.pk = made.pk
+        obj.pk = accounts.create(actor=actor, username=username, facts=facts, proof=proof).pk
 
     @admin.display(description=gettext_lazy("Groups"))
     def roles(self, obj: User) -> str:
@@ -177,7 +191,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class GroupAdmin(PortalAdmin):
+class GroupAdmin(SignedAdmin):
     """Create groups; they are never renamed. Members are chosen on the pages of accounts."""
 
     editors = frozenset({accounts.USER_ADMIN})
@@ -199,9 +213,13 @@ class GroupAdmin(PortalAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return () if obj is None else ("name", "meaning", "members")
 
+    def act_of(self, obj: Any, form: Any) -> tuple[Act, str]:
+        act = accounts.creating_group(form.cleaned_data["name"])
+        return act, signing.describe_group(act)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        name = form.cleaned_data["name"]
-        obj.pk = accounts.create_group(actor=actor_of(request), name=name).pk
+        name, proof = form.cleaned_data["name"], step_up.proof_of(request)
+        obj.pk = accounts.create_group(actor=actor_of(request), name=name, proof=proof).pk
 
     @admin.display(description=gettext_lazy("What it may"))
     def meaning(self, obj: Group) -> str:

@@ -12,15 +12,17 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
+from remediation.admin import signing
 from remediation.admin.base import CHOOSE, View, actor_of, roles_of
 from remediation.domain.errors import BadValue
 from remediation.models import Service, User
 from remediation.services.people import accounts, object_rights
+from remediation.views import step_up
 
 if TYPE_CHECKING:
     from remediation.admin.base import PortalAdmin
 
-TITLES = {"view_service": gettext_lazy("may see"), "review_service": gettext_lazy("may review")}
+TITLES = signing.RIGHTS
 GIVEN = {
     ("view_service", True): gettext_lazy(
         "%(holder)s may now see proposals that affect %(service)s."
@@ -106,8 +108,8 @@ def view_for_person(owner: PortalAdmin) -> View:
             if not may_change:
                 raise PermissionDenied
             if form.is_valid():
-                _change_person(request, about, form.cleaned_data)
-                return HttpResponseRedirect(request.path)
+                return _change_person(request, about, form.cleaned_data)
+            step_up.refuse_invalid(request)
         context = {
             **owner.admin_site.each_context(request),
             "title": gettext("Rights of %(person)s") % {"person": about.username},
@@ -125,18 +127,24 @@ def view_for_person(owner: PortalAdmin) -> View:
     return page
 
 
-def _change_person(request: HttpRequest, about: User, asked: dict[str, Any]) -> None:
+def _change_person(request: HttpRequest, about: User, asked: dict[str, Any]) -> HttpResponse:
     held = request.POST.get("take_away") != "yes"
+    place, right = object_rights.Place(asked["kind"], asked["name"]), asked["right"]
+    if step_up.asked(request):
+        act = object_rights.setting(place, right, held=held, person=about.person)
+        return step_up.begin(request, act, signing.describe_right(act, about.username))
     object_rights.set_right_on(
         actor=actor_of(request),
-        place=object_rights.Place(asked["kind"], asked["name"]),
-        right=asked["right"],
+        place=place,
+        right=right,
         held=held,
         person=about.person,
+        proof=step_up.proof_of(request),
     )
     given = gettext("%(person)s has the right now.")
     taken = gettext("%(person)s does not have this right personally any more.")
     messages.success(request, (given if held else taken) % {"person": about.username})
+    return HttpResponseRedirect(request.path)
 
 
 def view_for(owner: PortalAdmin) -> View:
@@ -154,8 +162,8 @@ def view_for(owner: PortalAdmin) -> View:
             if not may_change:
                 raise PermissionDenied
             if form.is_valid():
-                _change(request, service, form.cleaned_data)
-                return HttpResponseRedirect(request.path)
+                return _change(request, service, form.cleaned_data)
+            step_up.refuse_invalid(request)
         context = {
             **owner.admin_site.each_context(request),
             "title": gettext("Rights on %(service)s") % {"service": service.name},
@@ -170,7 +178,7 @@ def view_for(owner: PortalAdmin) -> View:
     return page
 
 
-def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> None:
+def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> HttpResponse:
     person = None
     if asked["username"]:
         user = User.objects.filter(username=asked["username"]).first()
@@ -178,14 +186,22 @@ def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> No
             raise BadValue(f"no account has the user name {asked['username']}")
         person = user.person
     held = request.POST.get("take_away") != "yes"
+    right, group = asked["right"], asked["group"]
+    holder = asked["username"] or group
+    if step_up.asked(request):
+        place = object_rights.Place("service", service.name)
+        act = object_rights.setting(place, right, held=held, person=person, group=group)
+        named = gettext("the group %(name)s") % {"name": group} if group else holder
+        return step_up.begin(request, act, signing.describe_right(act, named))
     object_rights.set_right(
         actor=actor_of(request),
         service_id=service.pk,
-        right=asked["right"],
+        right=right,
         held=held,
         person=person,
-        group=asked["group"],
+        group=group,
+        proof=step_up.proof_of(request),
     )
-    holder = asked["username"] or asked["group"]
     names = {"holder": holder, "service": service.name}
-    messages.success(request, str(GIVEN[asked["right"], held]) % names)
+    messages.success(request, str(GIVEN[right, held]) % names)
+    return HttpResponseRedirect(request.path)

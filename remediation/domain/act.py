@@ -30,6 +30,10 @@ class ActName(StrEnum):
     OBSERVE_AGAIN = "observe_again"
     REPORT_AGENT = "report_agent"
     END_SESSIONS = "end_sessions"
+    SET_RIGHT = "set_right"
+    CREATE_ACCOUNT = "create_account"
+    CHANGE_ACCOUNT = "change_account"
+    CREATE_GROUP = "create_group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,11 @@ class Act:
     @property
     def digest(self) -> str:
         """Return the digest of the input; the entry of the act says the input itself."""
-        return digest(Kind.ACT_INPUT, encode(dict(self.input)))
+        return digest(Kind.ACT_INPUT, self.body())
+
+    def body(self) -> bytes:
+        """Return the input's canonical bytes."""
+        return encode(dict(self.input))
 
 
 @dataclass(frozen=True, slots=True)

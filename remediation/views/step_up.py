@@ -34,15 +34,26 @@ def signed_form(about: About) -> Callable[[decorators.View], decorators.View]:
 
     def wrap(view: decorators.View) -> decorators.View:
         def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if HEADER in request.headers:
-                return _begin(request, about(request, *args, **kwargs))
+            if asked(request):
+                return begin(request, about(request, *args, **kwargs))
             return view(request, *args, proof=proof_of(request), **kwargs)
 
-        asking = decorators.form_or_json(door, lambda request: HEADER in request.headers)
+        asking = decorators.form_or_json(door, asked)
         asking.__doc__ = view.__doc__
         return asking
 
     return wrap
+
+
+def asked(request: HttpRequest) -> bool:
+    """Return whether the script asks what is signed, and changes nothing yet."""
+    return HEADER in request.headers
+
+
+def refuse_invalid(request: HttpRequest) -> None:
+    """Refuse to sign a form with mistakes; the form itself says which. Raises BadValue."""
+    if asked(request):
+        raise errors.BadValue("the form has mistakes")
 
 
 def proof_of(request: HttpRequest) -> stepup.Proof | None:
@@ -54,25 +65,28 @@ def proof_of(request: HttpRequest) -> stepup.Proof | None:
     return stepup.Proof(ActStatement.parse(statement.encode()), Assertion.from_browser(given))
 
 
-def _begin(request: HttpRequest, act: Act) -> HttpResponse:
+def begin(request: HttpRequest, act: Act, what: str = "") -> HttpResponse:
+    """Answer with the statement of this act; ``what`` says it in words that name the people."""
     started = stepup.start(actor=decorators.person(request), act=act)
     return JsonResponse(
         {
             "statement": started.statement.body().decode(),
             "options": started.options,
-            "words": _describe(act, started.statement),
+            "words": _describe(act, started.statement, what),
         }
     )
 
 
-def _describe(act: Act, statement: ActStatement) -> str:
+def _describe(act: Act, statement: ActStatement, what: str) -> str:
+    named = {**act.input, "object": act.object.partition(":")[2]}
     said = {
-        "what": _WORDS[act.name]() % {**act.input, "object": act.object.partition(":")[2]},
+        "what": what or _WORDS[act.name]() % named,
         "until": statement.expires.strftime("%H:%M UTC"),
     }
     return gettext("Your passkey signs, once, until %(until)s: %(what)s") % said
 
 
+# Acts on people and rights are said by remediation/admin/signing.py, which knows their names.
 _WORDS: dict[ActName, Callable[[], str]] = {
     ActName.REVEAL: lambda: gettext(
         "reveal the secrets of artefact %(artefact)s (proposal %(object)s), because: %(reason)s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pytest_django import Settings
 
 from audit.models import Entry
 from remediation import models as m
-from tests import factories
+from tests import factories, stepup
 from tests.conftest import AsLogin
 from tests.factories import Person
 from tests.views.conftest import sign_in
@@ -38,6 +39,19 @@ class Desk:
     def post(self, name: str, /, *args: Any, **data: Any) -> HttpResponse:
         with self._as_login("hitl_web"):
             return self.client.post(reverse(f"admin:{name}", args=args), data)
+
+    def ask(self, name: str, /, *args: Any, **data: Any) -> HttpResponse:
+        """Ask what the passkey would sign."""
+        with self._as_login("hitl_web"):
+            address = reverse(f"admin:{name}", args=args)
+            return self.client.post(address, data, headers={"X-Step-Up": "begin"})
+
+    def sign(self, name: str, /, *args: Any, **data: Any) -> HttpResponse:
+        """Sign what the form asks for with the person's passkey, and send it."""
+        asked = self.ask(name, *args, **data)
+        assert asked.status_code == 200, text_of(asked)
+        signed = stepup.fields(self.someone, json.loads(asked.content))
+        return self.post(name, *args, **data, **signed)
 
 
 DeskOf = Callable[..., Desk]

@@ -204,11 +204,11 @@ def test_a_user_administrator_gives_and_takes_rights(desk_of: DeskOf) -> None:
     desk, service = desk_of("user_admin"), factories.service("billing")
     alice = factories.person("alice")
     right: dict[str, Any] = {"right": "review_service", "username": "alice"}
-    assert desk.post("remediation_service_rights", service.pk, **right).status_code == 302
+    assert desk.sign("remediation_service_rights", service.pk, **right).status_code == 302
     page = text_of(desk.get("remediation_service_rights", service.pk))
     assert "alice" in page
     assert "may review" in page
-    taken = desk.post("remediation_service_rights", service.pk, take_away="yes", **right)
+    taken = desk.sign("remediation_service_rights", service.pk, take_away="yes", **right)
     assert taken.status_code == 302
     assert [e["data"]["held"] for e in entries("person:right:changed")] == [True, False]
     assert entries("person:right:changed")[0]["data"]["holder"] == alice.actor
@@ -224,7 +224,7 @@ def test_a_right_goes_to_a_person_or_to_a_group(desk_of: DeskOf) -> None:
     )
     assert answer.status_code == 302
     assert refusals() == ["bad_value"]
-    answer = desk.post("remediation_service_rights", service.pk, right="view_service", group="lead")
+    answer = desk.sign("remediation_service_rights", service.pk, right="view_service", group="lead")
     assert [e["data"]["holder"] for e in entries("person:right:changed")] == ["group:lead"]
 
 

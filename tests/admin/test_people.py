@@ -30,7 +30,7 @@ def desk(desk_of: DeskOf) -> Desk:
 
 
 def test_an_account_is_made_and_changed_through_the_service(desk: Desk) -> None:
-    answer = desk.post("remediation_user_add", **ALICE)
+    answer = desk.sign("remediation_user_add", **ALICE)
     assert answer.status_code == 302, text_of(answer)
     alice = m.User.objects.get(username="alice")
     assert not alice.has_usable_password()
@@ -38,7 +38,7 @@ def test_an_account_is_made_and_changed_through_the_service(desk: Desk) -> None:
     assert entries("person:user:created")[0]["actor"] == desk.actor
 
     changed = {**ALICE, "groups": ["lead", "auditor"]}  # the box "active" is not ticked
-    answer = desk.post("remediation_user_change", alice.pk, **changed)
+    answer = desk.sign("remediation_user_change", alice.pk, **changed)
     assert answer.status_code == 302, text_of(answer)
     alice.refresh_from_db()
     assert not alice.is_active
@@ -89,7 +89,7 @@ def test_superuser_staff_permissions_and_password_are_in_no_form(desk: Desk) -> 
     before = m.User.objects.values("password", "is_superuser", "is_staff", "username").get(
         pk=alice.pk
     )
-    answer = desk.post(
+    answer = desk.sign(
         "remediation_user_change",
         alice.pk,
         **{**ALICE, "username": "root", "groups": [], "active": "on"},
@@ -105,7 +105,7 @@ def test_superuser_staff_permissions_and_password_are_in_no_form(desk: Desk) -> 
 
 
 def test_a_group_is_made_and_never_renamed(desk: Desk) -> None:
-    assert desk.post("auth_group_add", name="team_payments").status_code == 302
+    assert desk.sign("auth_group_add", name="team_payments").status_code == 302
     group = Group.objects.get(name="team_payments")
     assert desk.post("auth_group_change", group.pk, name="security").status_code == 403
     assert not Group.objects.filter(name="security").exists()

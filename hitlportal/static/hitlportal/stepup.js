@@ -1,5 +1,5 @@
-/* Forms marked data-step-up: ask the server what is signed, show it, sign it with a passkey, and then
-   submit the form with the signed statement. What was typed survives any failure. */
+/* Forms marked data-step-up, or that hold such an element: ask the server what is signed, show it, sign it
+   with a passkey, and then submit the form with the signed statement. What was typed survives any failure. */
 "use strict";
 (() => {
   const { usePasskey, tell, word } = window.hitl;
@@ -7,7 +7,7 @@
   const begin = async (form) => {
     let response;
     try {
-      response = await fetch(form.getAttribute("action"), {
+      response = await fetch(form.getAttribute("action") || window.location.href, {
         method: "POST",
         credentials: "same-origin",
         headers: { Accept: "application/json", "X-Step-Up": "begin" },
@@ -25,9 +25,10 @@
 
   document.addEventListener("submit", async (event) => {
     const form = event.target;
-    if (!form.matches("form[data-step-up]")) return;
+    const marked = form.matches("[data-step-up]") ? form : form.querySelector("[data-step-up]");
+    if (!marked) return;
     event.preventDefault();
-    const button = form.querySelector("button[type=submit]");
+    const button = form.querySelector("button[type=submit], input[type=submit]");
     const error = form.querySelector("[data-step-up-error]");
     const words = form.querySelector("[data-step-up-words]");
     if (button.disabled) return;
@@ -42,6 +43,11 @@
       form.elements.step_up_assertion.value = JSON.stringify(assertion);
       form.submit();
     } catch (problem) {
+      // Such a form says itself what is wrong at each field: only the server's page knows.
+      if (problem.body && marked.dataset.stepUp === "again") {
+        form.submit();
+        return;
+      }
       words.textContent = "";
       tell(error, problem);
       delete button.dataset.busy;

@@ -14,10 +14,12 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
 from audit import log
-from audit.tlog.canonical import Json
+from audit.tlog.canonical import Json, encode
 from remediation.domain import policy
+from remediation.domain.act import Act, ActName
 from remediation.domain.errors import (
     AlreadyExists,
     BadValue,
@@ -30,6 +32,8 @@ from remediation.domain.inert import visible
 from remediation.models import User
 from remediation.services.access import authorize
 from remediation.services.actors import Actor, PersonActor, ProcessActor
+from remediation.services.guards import translated
+from remediation.services.people import stepup
 
 APPROVER_ROLES = frozenset(policy.ROLES)
 INVENTORY_EDITOR, AGENT_ADMIN, USER_ADMIN = "inventory_editor", "agent_admin", "user_admin"
@@ -39,6 +43,10 @@ ADMINISTERING = frozenset({AGENT_ADMIN, USER_ADMIN})
 BUILT_IN = APPROVER_ROLES | ADMINISTERING | {INVENTORY_EDITOR, authorize.AUDITOR, authorize.LEAD}
 # Members may open the admin site; each page there verifies rights again.
 ADMIN_SITE = ADMINISTERING | {INVENTORY_EDITOR, authorize.AUDITOR}
+
+# What a signature is about that makes an account: the account has no id yet.
+NEW = "account:new"
+_DETAILS = "hitlportal/account-details/v1"
 
 # Only these characters, so that look-alike letters or letter case cannot make a second "alice".
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,149}", re.ASCII)
@@ -98,11 +106,43 @@ def refuse_conflict(groups: Iterable[str], *, superuser: bool) -> None:
         raise RoleConflict(f"{', '.join(sorted(roles))} together with {', '.join(powers)}")
 
 
+def creating(username: str, facts: PersonFacts) -> Act:
+    """Return the act of `create`, to be signed by a person."""
+    said: dict[str, Json] = {
+        "given": [*sorted(facts.groups)],
+        "active": facts.active,
+        "details": _keyed(_private(facts, username=username)),
+    }
+    return Act(ActName.CREATE_ACCOUNT, NEW, said)
+
+
+def changing(user: User, facts: PersonFacts) -> Act:
+    """Return the act of `change`, to be signed by a person."""
+    before = PersonFacts.of(user)
+    personal = _changed(before, facts)
+    said: dict[str, Json] = {
+        "given": [*sorted(facts.groups - before.groups)],
+        "taken": [*sorted(before.groups - facts.groups)],
+        "active": facts.active,
+        "changed": [*personal],
+        "details": _keyed({name: getattr(facts, name) for name in personal}),
+    }
+    return Act(ActName.CHANGE_ACCOUNT, user.actor, said)
+
+
+def creating_group(name: str) -> Act:
+    """Return the act of `create_group`, to be signed by a person."""
+    return Act(ActName.CREATE_GROUP, f"group:{name}", {})
+
+
 @transaction.atomic
-def create(*, actor: Actor, username: str, facts: PersonFacts) -> User:
+def create(
+    *, actor: Actor, username: str, facts: PersonFacts, proof: stepup.Proof | None = None
+) -> User:
     """Create an account. It cannot sign in before its person redeems an invitation.
 
-    Raises NotEntitled, BadValue, AlreadyExists, RoleConflict, NoSuchObject (a group).
+    A person signs it with the passkey (docs/attacks.md A76). Raises NotEntitled, BadValue,
+    AlreadyExists, RoleConflict, NoSuchObject (a group), and what `stepup.check` raises.
     """
     require(actor, USER_ADMIN)
     if not _USERNAME.fullmatch(username):
@@ -111,26 +151,32 @@ def create(*, actor: Actor, username: str, facts: PersonFacts) -> User:
     refuse_conflict(facts.groups, superuser=False)
     if User.objects.filter(username=username).exists():
         raise AlreadyExists(f"there is already an account named {username}")
+    allowed = stepup.warrant(actor=actor, act=creating(username, facts), proof=proof)
     user = User(username=username)
     user.set_unusable_password()
-    _record(
+    entry = _record(
         actor,
         Event.PERSON_USER_CREATED,
         Event.OPERATOR_USER_CREATED,
         user,
-        _public(facts),
+        {**_public(facts), **allowed.data},
         _private(facts, username=username),
     )
+    allowed.use(entry)
     _write(user, facts)
     return user
 
 
 @transaction.atomic
-def change(*, actor: Actor, user_id: int, facts: PersonFacts) -> User:
+def change(
+    *, actor: Actor, user_id: int, facts: PersonFacts, proof: stepup.Proof | None = None
+) -> User:
     """Change an account to these attributes. Writes nothing when nothing changes.
 
-    Nobody changes his own account: he would give himself a role, and end his own administration.
-    Raises NotEntitled, BadValue, NoSuchObject, RoleConflict.
+    A person signs the whole change once: in an emergency one signature takes all groups and
+    switches the account off. Nobody changes his own account: he would give himself a role, and end
+    his own administration. Raises NotEntitled, BadValue, NoSuchObject, RoleConflict, and what
+    `stepup.check` raises.
     """
     require(actor, USER_ADMIN)
     facts.check()
@@ -143,37 +189,47 @@ def change(*, actor: Actor, user_id: int, facts: PersonFacts) -> User:
         return user
     if isinstance(actor, PersonActor) and actor.person == user.person:
         raise NotEntitled("nobody changes his own account: another administrator does")
-    personal = [
-        n for n in ("email", "first_name", "last_name") if getattr(before, n) != getattr(facts, n)
-    ]
-    _record(
+    allowed = stepup.warrant(actor=actor, act=changing(user, facts), proof=proof)
+    personal = _changed(before, facts)
+    entry = _record(
         actor,
         Event.PERSON_USER_CHANGED,
         Event.OPERATOR_USER_CHANGED,
         user,
-        {"before": _public(before), "after": _public(facts), "changed": list(personal)},
+        {
+            "before": _public(before),
+            "after": _public(facts),
+            "changed": [*personal],
+            **allowed.data,
+        },
         {name: value for name, value in _private(facts).items() if name in personal},
     )
+    allowed.use(entry)
     _write(user, facts)
     return user
 
 
 @transaction.atomic
-def create_group(*, actor: Actor, name: str) -> Group:
-    """Create a group, to carry object rights. Raises NotEntitled, BadValue, AlreadyExists."""
+def create_group(*, actor: Actor, name: str, proof: stepup.Proof | None = None) -> Group:
+    """Create a group, to carry object rights. A person signs it with the passkey.
+
+    Raises NotEntitled, BadValue, AlreadyExists, and what `stepup.check` raises.
+    """
     require(actor, USER_ADMIN)
     if not _GROUP.fullmatch(name):
         raise BadValue("a group's name may only contain lower-case letters, digits and _")
     if Group.objects.filter(name=name).exists():
         raise AlreadyExists(f"there is already a group named {name}")
-    log.append(
+    allowed = stepup.warrant(actor=actor, act=creating_group(name), proof=proof)
+    entry = log.append(
         action=Event.PERSON_GROUP_CHANGED
         if isinstance(actor, PersonActor)
         else Event.OPERATOR_GROUP_CHANGED,
         actor=actor.ref,
         object=f"group:{name}",
-        data={"created": True},
+        data={"created": True, **allowed.data},
     )
+    allowed.use(entry.id)
     return Group.objects.create(name=name)
 
 
@@ -192,8 +248,22 @@ def _write(user: User, facts: PersonFacts) -> None:
     user.first_name, user.last_name = facts.first_name, facts.last_name
     user.is_active = facts.active
     user.is_staff = bool(ADMIN_SITE & facts.groups)
-    user.save()
-    user.groups.set([group_of(name) for name in sorted(facts.groups)])
+    with translated():
+        user.save()
+        user.groups.set([group_of(name) for name in sorted(facts.groups)])
+
+
+def _changed(before: PersonFacts, after: PersonFacts) -> tuple[str, ...]:
+    """Return which personal attributes differ."""
+    names = ("email", "first_name", "last_name")
+    return tuple(name for name in names if getattr(before, name) != getattr(after, name))
+
+
+def _keyed(private: dict[str, str]) -> str:
+    """Return what binds a signature to personal data, and tells nobody without our key of it."""
+    if not private:
+        return ""
+    return salted_hmac(_DETAILS, encode({**private}), algorithm="sha256").hexdigest()
 
 
 def _public(facts: PersonFacts) -> dict[str, Json]:
@@ -219,11 +289,12 @@ def _record(
     user: User,
     data: dict[str, Json],
     private: dict[str, str],
-) -> None:
-    log.append(
+) -> int:
+    entry = log.append(
         action=by_person if isinstance(actor, PersonActor) else by_operator,
         actor=actor.ref,
         object=user.actor,
         data=data,
         private=private,
     )
+    return entry.id

@@ -17,12 +17,14 @@ from django.db.models import QuerySet
 from guardian.models import GroupObjectPermission, UserObjectPermission
 
 from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain.act import Act, ActName
 from remediation.domain.errors import BadValue, NoSuchObject, NotEntitled
 from remediation.domain.events import Event
 from remediation.models import EnvironmentName, OwnerTeam, Service, ServiceVersion, User
 from remediation.services.actors import Actor, PersonActor
 from remediation.services.guards import translated
-from remediation.services.people import accounts
+from remediation.services.people import accounts, stepup
 
 RIGHTS = ("view_service", "review_service")
 # What a right can be given on, and the rows that name it.
@@ -41,6 +43,14 @@ class Place:
     name: str
 
 
+def setting(
+    place: Place, right: str, *, held: bool, person: UUID | None = None, group: str = ""
+) -> Act:
+    """Return the act of `set_right_on`, to be signed by a person."""
+    said: dict[str, Json] = {"right": right, "holder": _ref(person, group), "held": held}
+    return Act(ActName.SET_RIGHT, f"{place.kind}:{place.name}", said)
+
+
 @transaction.atomic
 def set_right(
     *,
@@ -50,6 +60,7 @@ def set_right(
     held: bool,
     person: UUID | None = None,
     group: str = "",
+    proof: stepup.Proof | None = None,
 ) -> None:
     """Grant a right on one service, or revoke it; see `set_right_on`."""
     accounts.require(actor, accounts.USER_ADMIN)
@@ -57,7 +68,9 @@ def set_right(
     if service is None:
         raise NoSuchObject(f"service {service_id}")
     place = Place("service", service.name)
-    set_right_on(actor=actor, place=place, right=right, held=held, person=person, group=group)
+    set_right_on(
+        actor=actor, place=place, right=right, held=held, person=person, group=group, proof=proof
+    )
 
 
 @transaction.atomic
@@ -69,11 +82,12 @@ def set_right_on(
     held: bool,
     person: UUID | None = None,
     group: str = "",
+    proof: stepup.Proof | None = None,
 ) -> bool:
     """Grant a right to a person or to a group, or revoke it; return whether that changed anything.
 
-    Nobody gives a right to himself, nor to a group of his. Raises NotEntitled, BadValue,
-    NoSuchObject.
+    A person signs it with the passkey (docs/attacks.md A76). Nobody gives a right to himself, nor
+    to a group of his. Raises NotEntitled, BadValue, NoSuchObject, and what `stepup.check` raises.
     """
     accounts.require(actor, accounts.USER_ADMIN)
     if right not in RIGHTS:
@@ -99,15 +113,12 @@ def set_right_on(
     }
     if rows.objects.filter(**row).exists() == held:
         return False
-    _append(
-        actor,
-        f"{place.kind}:{place.name}",
-        right=right,
-        holder=f"person:{person}" if person else f"group:{group}",
-        held=held,
-    )
+    act = setting(place, right, held=held, person=person, group=group)
+    allowed = stepup.warrant(actor=actor, act=act, proof=proof)
+    allowed.use(_append(actor, act.object, **act.input, **allowed.data))
     if held:
-        rows.objects.create(**row)
+        with translated():
+            rows.objects.create(**row)
     else:
         rows.objects.filter(**row).delete()
     return True
@@ -117,6 +128,10 @@ def _append(actor: Actor, object: str, **data: Any) -> int:
     by_person = isinstance(actor, PersonActor)
     event = Event.PERSON_RIGHT_CHANGED if by_person else Event.OPERATOR_RIGHT_CHANGED
     return log.append(action=event, actor=actor.ref, object=object, data=data).id
+
+
+def _ref(person: UUID | None, group: str) -> str:
+    return f"person:{person}" if person else f"group:{group}"
 
 
 def _refuse_own(actor: Actor, person: UUID | None, group: str) -> None:

@@ -19,6 +19,7 @@ from remediation.domain import b64url, errors
 from remediation.domain.act import Act, ActStatement
 from remediation.domain.gate.signature import Assertion
 from remediation.models import User
+from remediation.services.actors import Actor, PersonActor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
 from remediation.services.people import passkeys
@@ -67,6 +68,25 @@ class Checked:
             )
 
 
+@dataclass(frozen=True)
+class Warrant:
+    """What allows a change of somebody's power: a signed act, or the word of an operator."""
+
+    act: Act
+    signed: Checked | None
+
+    @property
+    def data(self) -> dict[str, Json]:
+        """Return what the entry holds: the input itself, and a person's signature of it."""
+        said: dict[str, Json] = {"input": self.act.body().decode()}
+        return said if self.signed is None else {**said, "step_up": self.signed.data}
+
+    def use(self, entry: int) -> None:
+        """As `Checked.use`; nothing for an operator."""
+        if self.signed is not None:
+            self.signed.use(entry)
+
+
 def start(*, actor: User, act: Act) -> Started:
     """Compose the statement about this act, for this person to sign within five minutes."""
     statement = ActStatement(
@@ -95,3 +115,14 @@ def check(*, actor: User, act: Act, proof: Proof | None) -> Checked:
         raise errors.SessionExpired("start again")
     challenge = proof.statement.challenge()
     return Checked(proof, passkeys.signed_by(actor, proof.assertion, challenge))
+
+
+def warrant(*, actor: Actor, act: Act, proof: Proof | None) -> Warrant:
+    """Return what allows the act: a person signs it, an operator of the host has no passkey.
+
+    The caller checked that the actor may do it at all. Raises what `check` raises.
+    """
+    if not isinstance(actor, PersonActor):
+        return Warrant(act, None)
+    person = User.objects.get(person=actor.person)
+    return Warrant(act, check(actor=person, act=act, proof=proof))

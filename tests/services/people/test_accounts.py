@@ -22,7 +22,8 @@ from remediation.services.access import authorize
 from remediation.services.actors import PersonActor, ProcessActor, worker
 from remediation.services.people import accounts, object_rights
 from remediation.services.people.accounts import PersonFacts
-from tests import factories
+from remediation.services.people.object_rights import Place
+from tests import factories, stepup
 from tests.factories import WEB
 
 pytestmark = pytest.mark.django_db
@@ -36,12 +37,30 @@ def groups(*names: str, **said: Any) -> PersonFacts:
 
 def create(actor: Any, username: str = "alice", facts: PersonFacts | None = None) -> m.User:
     with factories.acting(WEB):
-        return accounts.create(actor=actor, username=username, facts=facts or groups())
+        facts = facts or groups()
+        proof = stepup.by(actor, accounts.creating(username, facts))
+        return accounts.create(actor=actor, username=username, facts=facts, proof=proof)
 
 
 def change(actor: Any, user: m.User, facts: PersonFacts) -> m.User:
     with factories.acting(WEB):
-        return accounts.change(actor=actor, user_id=user.pk, facts=facts)
+        proof = stepup.by(actor, accounts.changing(user, facts))
+        return accounts.change(actor=actor, user_id=user.pk, facts=facts, proof=proof)
+
+
+def create_group(actor: Any, name: str) -> None:
+    with factories.acting(WEB):
+        proof = stepup.by(actor, accounts.creating_group(name))
+        accounts.create_group(actor=actor, name=name, proof=proof)
+
+
+def set_right(actor: Any, service: m.Service, right: str, *, held: bool, **holder: Any) -> None:
+    with factories.acting(WEB):
+        act = object_rights.setting(Place("service", service.name), right, held=held, **holder)
+        object_rights.set_right(
+            actor=actor, service_id=service.pk, right=right, held=held,
+            proof=stepup.by(actor, act), **holder,
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -72,7 +91,7 @@ def test_entries_hold_no_names(admin: PersonActor) -> None:
     (made,), (changed,) = entries("person:user:created"), entries("person:user:changed")
     assert made["object"] == changed["object"] == f"person:{user.person}"
     hidden = {"username", "email", "first_name", "last_name"}
-    assert made["data"].keys() - hidden == {"active", "groups"}
+    assert made["data"].keys() - hidden == {"active", "groups", "input", "step_up"}
     assert changed["data"]["changed"] == ["email", "last_name"]
     # Entries hold the names as commitments, which can be opened until they are erased.
     for entry, names in ((made, hidden), (changed, {"email", "last_name"})):
@@ -204,13 +223,12 @@ def test_the_worker_changes_nobody() -> None:
 
 
 def test_a_group_of_a_team_carries_object_rights_only(admin: PersonActor) -> None:
-    with factories.acting(WEB):
-        accounts.create_group(actor=admin, name="team_payments")
+    create_group(admin, "team_payments")
     assert entries("person:group:changed")[0]["object"] == "group:team_payments"
     user = create(admin, facts=groups("team_payments"))
     assert authorize.approver_roles(user.person) == frozenset()
-    with pytest.raises(AlreadyExists), factories.acting(WEB):
-        accounts.create_group(actor=admin, name="team_payments")
+    with pytest.raises(AlreadyExists):
+        create_group(admin, "team_payments")
 
 
 @pytest.mark.parametrize("name", ["", "Security", "sec urity", "s\u0435curity", "1team"])
@@ -222,27 +240,23 @@ def test_a_group_name_has_one_form(admin: PersonActor, name: str) -> None:
 
 def test_a_right_is_given_and_taken_away(admin: PersonActor) -> None:
     alice, service = factories.person("alice"), factories.service("billing")
-    right = {"actor": admin, "service_id": service.pk, "right": "review_service"}
-    with factories.acting(WEB):
-        object_rights.set_right(**right, held=True, person=alice.id)
-        object_rights.set_right(**right, held=True, person=alice.id)
+    for _ in range(2):
+        set_right(admin, service, "review_service", held=True, person=alice.id)
     assert authorize.service_ids(alice.id, "review_service") == {service.pk}
-    with factories.acting(WEB):
-        object_rights.set_right(**right, held=False, person=alice.id)
+    set_right(admin, service, "review_service", held=False, person=alice.id)
     assert authorize.service_ids(alice.id, "review_service") == frozenset()
-    assert [e["data"] for e in entries("person:right:changed")] == [
+    said = [e["data"] for e in entries("person:right:changed")]
+    assert [{key: one[key] for key in ("right", "holder", "held")} for one in said] == [
         {"right": "review_service", "holder": f"person:{alice.id}", "held": held}
         for held in (True, False)
     ]
+    assert all(one.keys() == {"right", "holder", "held", "input", "step_up"} for one in said)
 
 
 def test_a_right_of_a_group_counts_for_its_members(admin: PersonActor) -> None:
     service = factories.service("billing")
-    with factories.acting(WEB):
-        accounts.create_group(actor=admin, name="team")
-        object_rights.set_right(
-            actor=admin, service_id=service.pk, right="view_service", held=True, group="team"
-        )
+    create_group(admin, "team")
+    set_right(admin, service, "view_service", held=True, group="team")
     user = create(admin, facts=groups("team"))
     assert authorize.service_ids(user.person, "view_service") == {service.pk}
     assert [(r.right, r.holder, r.person) for r in object_rights.rights_on(service.pk)] == [

@@ -16,7 +16,7 @@ from remediation.services.actors import PersonActor
 from remediation.services.people import accounts
 from remediation.services.review import sign
 from remediation.views.cards.administered import describe_administered
-from tests import factories
+from tests import factories, stepup
 from tests.database.attack import APPEND_ONLY, DENIED, refused
 from tests.factories import WEB, Person
 from tests.factories.logins import unguarded
@@ -43,10 +43,12 @@ def ada(proposal: m.Proposal) -> Iterator[Person]:
 def become(someone: Person, *groups: str) -> None:
     other = factories.person(roles=["user_admin"])
     with factories.acting(WEB):
+        facts = accounts.PersonFacts(someone.user.email, groups=frozenset(groups))
         accounts.change(
             actor=PersonActor(other.id, other.user.pk),
             user_id=someone.user.pk,
-            facts=accounts.PersonFacts(someone.user.email, groups=frozenset(groups)),
+            facts=facts,
+            proof=stepup.proof(other, accounts.changing(someone.user, facts)),
         )
 
 

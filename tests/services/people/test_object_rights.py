@@ -14,7 +14,7 @@ from remediation.services.access import authorize
 from remediation.services.actors import Actor, PersonActor, ProcessActor
 from remediation.services.people import object_rights
 from remediation.services.people.object_rights import Place
-from tests import factories
+from tests import factories, stepup
 from tests.factories import WEB, Person
 from tests.flows.world import acts
 
@@ -25,9 +25,11 @@ TEAM, STAGING = Place("team", "payments"), Place("environment", "staging")
 
 def give(someone: Person, place: Place, *, held: bool = True, actor: Actor = OPERATOR) -> bool:
     with acts(WEB):
+        act = object_rights.setting(place, "review_service", held=held, person=someone.id)
         return object_rights.set_right_on(
-            actor=actor, place=place, right="review_service", held=held, person=someone.id
-        )
+            actor=actor, place=place, right="review_service", held=held, person=someone.id,
+            proof=stepup.by(actor, act),
+        )  # fmt: skip
 
 
 def reviews(someone: Person) -> set[int]:
