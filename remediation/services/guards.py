@@ -45,6 +45,8 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "observation_unsigned": errors.PasskeyNeeded,
     "step_up_once": errors.SessionUsed,
     "step_up_expired": errors.SessionExpired,
+    "power_unsigned": errors.PasskeyNeeded,
+    "power_own": errors.NotEntitled,
     "assessment_round": errors.WrongState,
     "assessment_deadline": errors.WrongState,
     "execution_state": errors.WrongState,

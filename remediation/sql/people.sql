@@ -126,9 +126,10 @@ BEGIN
   END IF;
   SELECT convert_from(e.body, 'UTF8')::jsonb -> 'data' -> 'step_up' INTO signed
     FROM audit.entry e WHERE e.id = NEW.entry;
+  -- With the time that was signed: otherwise a signature that nobody used would never expire here.
   IF (signed -> 'statement' ->> 'nonce', signed -> 'statement' ->> 'person', signed -> 'statement' ->> 'act',
-      signed -> 'statement' ->> 'object')
-     IS DISTINCT FROM (NEW.nonce, NEW.person::text, NEW.act, NEW.object)
+      signed -> 'statement' ->> 'object', (signed -> 'statement' ->> 'expires')::timestamptz)
+     IS DISTINCT FROM (NEW.nonce, NEW.person::text, NEW.act, NEW.object, NEW.expires_at)
      OR signed -> 'assertion' ->> 'signature' IS NULL THEN
     PERFORM remediation.refuse_v1('step_up_entry', 'the audit entry holds no signed statement of this act');
   END IF;

@@ -12,6 +12,7 @@ from tests.database import (
     attacks_narrowing_rows,
     attacks_people,
     attacks_plans,
+    attacks_power,
     attacks_review,
     attacks_submission,
     attacks_waiting,
@@ -21,6 +22,7 @@ ATTACKS = [
     attack
     for book in (
         attacks_people,
+        attacks_power,
         attacks_submission,
         attacks_review,
         attacks_execution,

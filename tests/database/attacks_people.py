@@ -23,10 +23,15 @@ def _an_account_becomes_another_persons(w: World) -> None:
         m.User.objects.filter(pk=w.carol.user.pk).update(person=uuid4())
 
 
-@attack(ATTACKS, WEB, "group_name", "ALTER TABLE public.auth_group DISABLE TRIGGER keeps_name")
+@attack(
+    ATTACKS,
+    WEB,
+    "group_name",
+    "ALTER TABLE public.auth_group DISABLE TRIGGER keeps_name",
+    "ALTER TABLE public.auth_group DISABLE TRIGGER power_changed",
+)
 def _a77_the_group_of_administrators_gets_another_name(w: World) -> None:
     with acting(WEB):
-        Group.objects.get_or_create(name="user_admin")
         Group.objects.filter(name="user_admin").update(name="others")
 
 

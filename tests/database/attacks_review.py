@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from django.contrib.auth.models import Group
-
 from remediation import models as m
 from remediation.domain.statement import Statement
+from remediation.services.actors import operator
+from remediation.services.people import accounts
 from tests import factories
 from tests.database.attack import DENIED, Attack, attack, dropped, granted, off
 from tests.database.attacks_submission import observe_again
@@ -190,9 +190,9 @@ def _a11_the_owner_of_the_agent_decides(w: World) -> None:
 @attack(ATTACKS, WEB, "review_separation", counted)
 def _a77_who_administered_people_decides(w: World) -> None:
     with acting(WEB):
-        group = Group.objects.get_or_create(name="user_admin")[0]
-        w.sue.user.groups.add(group)
-        w.sue.user.groups.remove(group)
+        for groups in ({"user_admin"}, {"security"}):
+            facts = accounts.PersonFacts(w.sue.user.email, groups=frozenset(groups))
+            accounts.change(actor=operator(), user_id=w.sue.user.pk, facts=facts)
     _decide(w.in_review, w.sue)
 
 

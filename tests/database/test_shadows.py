@@ -241,6 +241,22 @@ SHADOWS = [
         " SELECT e.id, '{w.sue.id}', 'observe_again', 'proposal:{w.two.pk}'"
         "   FROM generate_series(1, 100000) AS e (id)",
     ),
+    Shadow(
+        "a76_what_was_signed_for_another_group",
+        ("public.auth_group",),
+        "UPDATE pg_temp.auth_group SET name = 'lead' WHERE name = 'security'",
+    ),
+    Shadow(
+        "a76_another_right_than_the_signed_one",
+        ("public.auth_permission",),
+        "UPDATE pg_temp.auth_permission SET codename = 'view_service'"
+        " WHERE codename = 'review_service'",
+    ),
+    Shadow(
+        "a76_a_right_on_another_place_than_the_signed_one",
+        ("public.django_content_type",),
+        "UPDATE pg_temp.django_content_type SET model = 'service' WHERE model = 'ownerteam'",
+    ),
     Shadow("a16_the_agent_is_suspended", ("remediation.agent_now",)),
     Shadow(
         "an_open_incident_leaves_containment",

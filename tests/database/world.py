@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 
 from remediation import models as m
@@ -98,6 +99,8 @@ def build() -> World:
     eve, sue = person("eve", roles=["security"]), person("sue", roles=["security"])
     gone = person("gone", roles=["security"], active=False)
     lou = person("lou", roles=["security"])
+    for name in ("lead", "user_admin"):
+        Group.objects.get_or_create(name=name)
     agent = factories.agent(dave)
     token = factories.token(agent, by=eve)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -13,13 +14,18 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
+from django.db import connection
 from guardian.models import UserObjectPermission
 
 from hitlportal.demo.people.passkey import SoftPasskey
 from remediation import models as m
 from remediation.domain import b64url, policy
+from remediation.domain.act import Act
 from remediation.domain.events import Event
 from remediation.domain.gate.approvers import Approver, Approvers
+from remediation.services.people import accounts, object_rights, stepup
+from remediation.services.people.accounts import PersonFacts
+from remediation.services.people.object_rights import Place
 from tests.factories.logins import OPERATOR, WEB, entry, joining, number
 
 
@@ -42,13 +48,37 @@ class Person:
 def person(name: str = "", *, roles: Sequence[str] = (), active: bool = True) -> Person:
     """Make an account in these groups (security, lead, auditor, …) with a passkey."""
     name = name or f"person{number()}"
-    with joining(WEB):
-        user = m.User(username=name, email=f"{name}@example.org", is_active=active)
-        user.set_unusable_password()
+    user = m.User(username=name, email=f"{name}@example.org", is_active=active)
+    user.set_unusable_password()
+    facts = PersonFacts(user.email, active=active, groups=frozenset(roles))
+    act = accounts.creating(name, facts)
+    with empowered(Event.OPERATOR_USER_CREATED, act, user.actor):
         user.save(force_insert=True)
         for role in roles:
-            join(user, role)
+            user.groups.add(Group.objects.get_or_create(name=role)[0])
     return Person(user, passkey_of(user))
+
+
+def ordered(action: str, act: Act, object: str = "") -> None:
+    """Write what a command of an operator writes before it changes an account or a right."""
+    allowed = stepup.Warrant(act, None)
+    allowed.use(entry(action, OPERATOR, object or act.object, **allowed.data))
+
+
+@contextmanager
+def empowered(action: str, act: Act, object: str = "") -> Iterator[None]:
+    """Open a transaction that may change accounts and rights (sql/powers.sql).
+
+    Under the real web login it is that of an operator's command, otherwise the owner's, which
+    leaves no entry of its own.
+    """
+    if connection.settings_dict["USER"] == WEB:
+        with joining(WEB):
+            ordered(action, act, object)
+            yield
+    else:
+        with joining("hitl_owner"):
+            yield
 
 
 def passkey_of(user: m.User) -> SoftPasskey:
@@ -71,13 +101,16 @@ def passkey_of(user: m.User) -> SoftPasskey:
 
 
 def join(user: m.User, role: str) -> None:
-    with joining(WEB):
+    facts = PersonFacts.of(user)
+    act = accounts.changing(user, replace(facts, groups=facts.groups | {role}))
+    with empowered(Event.OPERATOR_USER_CHANGED, act):
         user.groups.add(Group.objects.get_or_create(name=role)[0])
 
 
 def grant(user: m.User, right: str, service: m.Service) -> None:
     """Grant an object right (view_service, review_service) on one service."""
-    with joining(WEB):
+    act = object_rights.setting(Place("service", service.name), right, held=True, person=user.person)
+    with empowered(Event.OPERATOR_RIGHT_CHANGED, act):
         kind = ContentType.objects.get_for_model(m.Service)
         permission = kind.permission_set.get(codename=right)
         UserObjectPermission.objects.create(

@@ -117,15 +117,22 @@ def creating(username: str, facts: PersonFacts) -> Act:
 
 
 def changing(user: User, facts: PersonFacts) -> Act:
-    """Return the act of `change`, to be signed by a person."""
+    """Return the act of `change`, to be signed by a person.
+
+    It says what was before, too: if anything of it changes meanwhile, the signature does not fit.
+    """
     before = PersonFacts.of(user)
     personal = _changed(before, facts)
     said: dict[str, Json] = {
         "given": [*sorted(facts.groups - before.groups)],
         "taken": [*sorted(before.groups - facts.groups)],
         "active": facts.active,
+        "was_active": before.active,
         "changed": [*personal],
-        "details": _keyed({name: getattr(facts, name) for name in personal}),
+        "details": _keyed(
+            {name: getattr(facts, name) for name in personal}
+            | {f"{name} before": getattr(before, name) for name in personal}
+        ),
     }
     return Act(ActName.CHANGE_ACCOUNT, user.actor, said)
 

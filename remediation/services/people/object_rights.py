@@ -106,21 +106,23 @@ def set_right_on(
         codename=right,
     )
     row = {
-        **holder,
         "permission": permission,
         "content_type": permission.content_type,
         "object_pk": str(on.pk),
     }
-    if rows.objects.filter(**row).exists() == held:
+    mine = rows.objects.filter(**row, **holder)
+    if mine.exists() == held:
         return False
     act = setting(place, right, held=held, person=person, group=group)
     allowed = stepup.warrant(actor=actor, act=act, proof=proof)
     allowed.use(_append(actor, act.object, **act.input, **allowed.data))
     if held:
         with translated():
-            rows.objects.create(**row)
+            # A group of the portal is made when it is first needed.
+            of = {"group": accounts.group_of(group)} if group else holder
+            rows.objects.create(**row, **of)
     else:
-        rows.objects.filter(**row).delete()
+        mine.delete()
     return True
 
 
@@ -244,10 +246,12 @@ def _names(rows: list[Any]) -> dict[tuple[str, str], Place]:
     return found
 
 
-def _holder(person: UUID | None, group: str) -> tuple[Rows, dict[str, User | Group]]:
+def _holder(person: UUID | None, group: str) -> tuple[Rows, dict[str, Any]]:
     if person is not None:
         user = User.objects.filter(person=person).first()
         if user is None:
             raise NoSuchObject(f"person {person}")
         return UserObjectPermission, {"user": user}
-    return GroupObjectPermission, {"group": accounts.group_of(group)}
+    if group not in accounts.BUILT_IN:
+        accounts.group_of(group)
+    return GroupObjectPermission, {"group__name": group}

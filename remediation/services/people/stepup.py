@@ -82,9 +82,11 @@ class Warrant:
         return said if self.signed is None else {**said, "step_up": self.signed.data}
 
     def use(self, entry: int) -> None:
-        """As `Checked.use`; nothing for an operator."""
+        """As `Checked.use` (not for an operator); name the entry to the guard (sql/powers.sql)."""
         if self.signed is not None:
             self.signed.use(entry)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('remediation.power_entry', %s, true)", [str(entry)])
 
 
 def start(*, actor: User, act: Act) -> Started:

@@ -118,8 +118,9 @@ def test_a77_control_without_the_history_she_decides_and_uncovers(proposal: m.Pr
         # A group with another name for a moment would hide who leaves it.
         ("group_name", ["UPDATE auth_group SET name = 'staff' WHERE name = 'user_admin'"]),
         ("group_name", ["UPDATE auth_group SET id = id + 1000 WHERE name = 'user_admin'"]),
+        # No passkey signed it: it gets no further.
         (
-            "group_name",
+            "power_unsigned",
             [
                 "INSERT INTO auth_group (name) VALUES ('staff')",
                 "UPDATE auth_group SET name = name || '2' WHERE name IN ('staff', 'user_admin')",
@@ -143,7 +144,7 @@ def test_a77_not_even_the_owner_changes_a_row_of_it(ada: Person) -> None:
 
 def test_a77_leaving_by_a_statement_of_sql_counts_too(proposal: m.Proposal) -> None:
     someone = factories.person("eve", roles=["user_admin"])
-    with factories.acting(WEB):
+    with factories.as_owner():
         execute("DELETE FROM remediation_user_groups WHERE user_id = %s", someone.user.pk)
     found = administered(someone.id)
     assert found is not None and found.since is not None and found.until is not None

@@ -42,7 +42,7 @@ UP, UV = 0x01, 0x04
 
 def account(username: str = "alice", **said: Any) -> m.User:
     """Make an account without password and passkey."""
-    with factories.acting(WEB):
+    with factories.as_owner():
         user = m.User(username=username, **said)
         user.set_unusable_password()
         user.save(force_insert=True)

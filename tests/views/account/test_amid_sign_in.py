@@ -130,7 +130,8 @@ def step_options(client: Client) -> str:
 
 
 def switch_off(someone: Person) -> None:
-    m.User.objects.filter(pk=someone.user.pk).update(is_active=False)
+    with factories.as_owner():
+        m.User.objects.filter(pk=someone.user.pk).update(is_active=False)
 
 
 def answered(

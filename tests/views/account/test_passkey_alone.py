@@ -153,7 +153,8 @@ def test_a_deactivated_person_cannot_come_in_and_open_sessions_are_dead(
     with as_login("hitl_web"):
         answer(client, alice, settings)
         assert is_signed_in(client)
-        m.User.objects.filter(pk=alice.user.pk).update(is_active=False)
+        with factories.as_owner():
+            m.User.objects.filter(pk=alice.user.pk).update(is_active=False)
         assert not is_signed_in(client)
         again = Client()
         assert answer(again, alice, settings)["Location"] == reverse("account_inactive")
