@@ -13,7 +13,7 @@ from remediation.services.people import accounts, object_rights
 from remediation.services.people.accounts import PersonFacts
 from remediation.services.people.stepup import Warrant
 from remediation.services.review import sign
-from tests import factories, stepup
+from tests import stepup
 from tests.database.attack import Attack, attack, sql
 from tests.database.world import World
 from tests.factories import WEB, Person, acting, entry
@@ -83,9 +83,7 @@ def _a76_a_role_goes_so_that_nobody_can_approve(w: World) -> None:
 def _a76_an_entry_that_nobody_signed(w: World) -> None:
     act = joining(w.carol.user, "security")
     with acting(WEB):
-        made = entry(
-            "person:user:changed", w.dave.actor, w.carol.actor, input=act.body().decode()
-        )
+        made = entry("person:user:changed", w.dave.actor, w.carol.actor, input=act.body().decode())
         sql("SELECT set_config('remediation.power_entry', %s, true)", str(made))
         join(w.carol.user, "security")
 

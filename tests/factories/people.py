@@ -109,7 +109,9 @@ def join(user: m.User, role: str) -> None:
 
 def grant(user: m.User, right: str, service: m.Service) -> None:
     """Grant an object right (view_service, review_service) on one service."""
-    act = object_rights.setting(Place("service", service.name), right, held=True, person=user.person)
+    act = object_rights.setting(
+        Place("service", service.name), right, held=True, person=user.person
+    )
     with empowered(Event.OPERATOR_RIGHT_CHANGED, act):
         kind = ContentType.objects.get_for_model(m.Service)
         permission = kind.permission_set.get(codename=right)
