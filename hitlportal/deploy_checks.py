@@ -22,9 +22,12 @@ from remediation import declarations
 
 OLDEST = 140_000  # PostgreSQL 14
 OWNER = "hitl_owner"
-PROCESS_LOGINS = ("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor", "hitl_eraser")
+PROCESS_LOGINS = (
+    *("hitl_web", "hitl_worker", "hitl_sequencer"),
+    *("hitl_auditor", "hitl_eraser", "hitl_operator"),
+)
 # They change no state and may not read the tables of remediation.
-ALONE = ("sequencer", "eraser")
+ALONE = ("sequencer", "eraser", "operator")
 REPAIR = "Run migrate and install_grants as hitl_owner, and find out who changed it."
 
 # An error's id says which kind of object differs.

@@ -183,7 +183,7 @@ def rights() -> Iterator[Finding]:
     if not any(role == "user_admin" for role, _ in held):
         yield Finding(
             "nobody can administer people: no active account is in user_admin",
-            "`hitlportal person add NAME --group user_admin`, as web.",
+            "`hitlportal person add NAME --group user_admin`, as operator.",
         )
     try:
         approvers = host_files.approvers().entries
@@ -219,7 +219,7 @@ def _services(deciders: list[str]) -> Iterator[Finding]:
         more = " …" if len(names) > NAMED else ""
         yield Finding(
             f"nobody can decide on {len(names)} services: {', '.join(names[:NAMED])}{more}",
-            "`hitlportal rights import`, as web.",
+            "`hitlportal rights import`, as operator.",
         )
 
 

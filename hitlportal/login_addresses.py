@@ -20,6 +20,7 @@ FILES = {
     "hitl_sequencer": ("sequencer", "HITL_DATABASE_URL"),
     "hitl_auditor": ("web", "HITL_AUDITOR_DATABASE_URL"),
     "hitl_eraser": ("eraser", "HITL_DATABASE_URL"),
+    "hitl_operator": ("operator", "HITL_DATABASE_URL"),
 }
 
 

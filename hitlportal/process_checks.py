@@ -35,7 +35,7 @@ from audit.tlog.policy import Policy
 from hitlportal import banners
 from hitlportal.celery import app
 
-EVERY = ("web", "worker", "owner", "sequencer", "eraser")
+EVERY = ("web", "worker", "owner", "sequencer", "eraser", "operator")
 # A server that is there answers in milliseconds.
 PATIENCE_S = 3
 # Names of this machine: browsers use passkeys there without TLS.

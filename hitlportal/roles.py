@@ -11,7 +11,7 @@ from psycopg import sql
 SQL = Path(__file__).resolve().parent / "sql"
 PROCESS_LOGINS = (
     *("hitl_owner", "hitl_web", "hitl_worker"),
-    *("hitl_sequencer", "hitl_auditor", "hitl_eraser"),
+    *("hitl_sequencer", "hitl_auditor", "hitl_eraser", "hitl_operator"),
 )
 # An arbitrary number; all installers must use the same one.
 ROLES_LOCK = 0x6869746C
@@ -66,7 +66,7 @@ def narrow_database(dsn: str, name: str) -> None:
         for statement in (
             "REVOKE ALL ON DATABASE {} FROM PUBLIC",
             "GRANT CONNECT ON DATABASE {} TO"
-            " hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser",
+            " hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser, hitl_operator",
         ):
             connection.execute(sql.SQL(statement).format(database))
         connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")

@@ -15,8 +15,8 @@ from hitlportal.variables import DJANGO_PROCESSES
 
 env.require_all()
 PROCESS = env.choice("HITL_PROCESS", DJANGO_PROCESSES)
-# These two serve no requests and send no messages: no broker, no cache, no session key.
-ALONE = PROCESS in ("sequencer", "eraser")
+# These serve no requests and send no messages: no broker, no cache, no session key.
+ALONE = PROCESS in ("sequencer", "eraser", "operator")
 DEBUG = env.boolean("HITL_DEBUG")
 SECRET_KEY = secrets.token_urlsafe(64) if ALONE else env.secret("HITL_SECRET_KEY")
 ORIGIN = env.text("HITL_ORIGIN")

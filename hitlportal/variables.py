@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Values of HITL_PROCESS that use Django's settings; beat does not.
-DJANGO_PROCESSES = ("web", "worker", "owner", "sequencer", "eraser")
+DJANGO_PROCESSES = ("web", "worker", "owner", "sequencer", "eraser", "operator")
 PROCESSES = (*DJANGO_PROCESSES, "beat")
 
 

@@ -92,7 +92,8 @@ def _logins(portal: str, password: str) -> None:
     with psycopg.connect(portal, autocommit=True) as connection:
         connection.execute("ALTER ROLE hitl_owner CREATEDB")
         connection.execute(
-            "GRANT hitl_web, hitl_worker, hitl_auditor, hitl_sequencer, hitl_eraser TO hitl_owner"
+            "GRANT hitl_web, hitl_worker, hitl_auditor, hitl_sequencer, hitl_eraser,"
+            " hitl_operator TO hitl_owner"
         )
 
 

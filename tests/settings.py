@@ -39,7 +39,7 @@ from hitlportal import env  # noqa: E402
 from hitlportal.settings import *  # noqa: E402, F403
 from hitlportal.settings import CACHES, DATABASES  # noqa: E402
 
-for _alias in ("web", "worker", "auditor", "sequencer", "eraser"):
+for _alias in ("web", "worker", "auditor", "sequencer", "eraser", "operator"):
     DATABASES[_alias] = {**env.postgres(login_url(f"hitl_{_alias}")), "TEST": {"MIRROR": "default"}}
 for _database in DATABASES.values():
     _database["CONN_MAX_AGE"] = 0

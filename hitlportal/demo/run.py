@@ -38,6 +38,8 @@ from hitlportal.demo.story import (
     WORKLOAD_LOCATOR,
 )
 
+# Stages of the data, in this order, and the process whose login may do each.
+SEEDED = {"people": "operator", "inventory": "web", "rights": "operator"}
 LOOK_SECONDS = 0.5
 # How often the demo looks for expired proposals of open incidents.
 AGAIN_SECONDS = 20.0
@@ -142,23 +144,26 @@ class Run:
         return (self._tokens / agent).read_text(encoding="utf-8")
 
     def _seed(self, *, imports: bool = False) -> Mapping[str, str]:
-        environment = self._stack.settings.web() | {
+        more = {
             "DJANGO_SETTINGS_MODULE": "hitlportal.settings",
             "DEMO_TOKENS": str(self._tokens),
             "DEMO_IMPORT": str(int(imports)),
             "DEMO_API_TOKEN": self._stack.issuer.locator,
         }
-        done = subprocess.run(
-            python("-m", "hitlportal.demo.seed"),
-            cwd=places.START,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise InstallationFailed(f"the demo's data cannot be created:\n{done.stderr}")
+        settings = self._stack.settings
+        for stage, process in SEEDED.items():
+            environment = settings.web() if process == "web" else settings.operator()
+            done = subprocess.run(
+                python("-m", "hitlportal.demo.seed", stage),
+                cwd=places.START,
+                env=environment | more,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0:
+                raise InstallationFailed(f"the demo's data cannot be created:\n{done.stderr}")
         codes: dict[str, str] = json.loads(done.stdout)
         return codes
 

@@ -1,11 +1,11 @@
-"""``python -m hitlportal.demo.seed``: create the demo's people, rights, inventory and agents.
+"""``python -m hitlportal.demo.seed STAGE``: create the demo's people, inventory, agents and rights.
 
-Runs as a process with the web's database login and calls the same services as the admin pages, so
-every row has an author and an audit entry. The data are created once, in one transaction; a second
-start changes nothing. Prints as JSON a fresh one-time code for each person who has not enrolled;
-writes the agents' tokens to 0600 files in the directory DEMO_TOKENS. DEMO_API_TOKEN is the locator
-of the API token. With DEMO_IMPORT=1 it imports
-the shop's files, which irene does when she is played.
+The stages run in the order of `run.SEEDED`, each with the database login that may do it. They call
+the same services as commands and admin pages, so every row has an author and an audit entry. Each
+stage is one transaction and is done once: after a crash the next start does what is missing.
+`rights` prints as JSON a fresh one-time code for each person who has not enrolled. `inventory`
+writes the agents' tokens to 0600 files in the directory DEMO_TOKENS; DEMO_API_TOKEN is the locator
+of the API token; with DEMO_IMPORT=1 it imports the shop's files, which irene does when played.
 """
 
 from __future__ import annotations
@@ -39,41 +39,52 @@ from remediation.services.reporting import agents  # noqa: E402
 ENVIRONMENT, OWNER_TEAM = "production", "payments"
 
 
-def main() -> int:
-    """Create the data unless they exist, and print the codes."""
-    if not Agent.objects.filter(name=story.AGENT).exists():
-        with transaction.atomic():
-            create_data()
-            if os.environ.get("DEMO_IMPORT") == "1":
-                import_shop()
-    services = {service.name for service in story.SERVICES}
-    if Service.objects.filter(name__in=services).count() != len(services):
-        sys.exit("these data belong to an older demo; `manage.py demo --reset` removes them")
-    give_rights_on_imported()
-    codes = {p.username: code_for(p.username) for p in story.PEOPLE}
-    json.dump({username: code for username, code in codes.items() if code}, sys.stdout)
+def main(stage: str) -> int:
+    """Do the stage, unless it was done before."""
+    with transaction.atomic():
+        STAGES[stage]()
+    if stage == "rights":
+        codes = {p.username: code_for(p.username) for p in story.PEOPLE}
+        json.dump({username: code for username, code in codes.items() if code}, sys.stdout)
     return 0
 
 
-def create_data() -> None:
-    """Create people, services, rights and the reporting agents."""
-    for person in story.PEOPLE:
-        make_person(person)
-    make_inventory(actor("irene"))
-    for person in story.PEOPLE:
-        if person.reviews:
-            give_rights(actor(person.username), person.not_of)
-    for name in (story.AGENT, story.SCANNER, story.WATCH):
-        agent = agents.create(actor=actor("adam"), name=name, owner_person=actor("dave").person)
-        _, token = agents.issue_token(actor=actor("eve"), agent_id=agent.pk)
-        private.write(Path(os.environ["DEMO_TOKENS"]) / name, token)
-    for person in story.PEOPLE:
-        if person.later is not None:
-            move(person, person.later)
+def make_people() -> None:
+    """Create all accounts without password or passkey, as the operator."""
+    if not User.objects.exists():
+        for person in story.PEOPLE:
+            make_person(person)
+
+
+def make_data() -> None:
+    """Create services, identities and the reporting agents."""
+    if not Agent.objects.filter(name=story.AGENT).exists():
+        make_inventory(actor("irene"))
+        for name in (story.AGENT, story.SCANNER, story.WATCH):
+            agent = agents.create(actor=actor("adam"), name=name, owner_person=actor("dave").person)
+            _, token = agents.issue_token(actor=actor("eve"), agent_id=agent.pk)
+            private.write(Path(os.environ["DEMO_TOKENS"]) / name, token)
+        if os.environ.get("DEMO_IMPORT") == "1":
+            import_shop()
+    services = {service.name for service in story.SERVICES}
+    if Service.objects.filter(name__in=services).count() != len(services):
+        sys.exit("these data belong to an older demo; `manage.py demo --reset` removes them")
+
+
+def make_rights() -> None:
+    """Give the rights and move people to their later groups, once; rights on what is imported."""
+    if not object_rights.all_rights():
+        for person in story.PEOPLE:
+            if person.reviews:
+                give_rights(actor(person.username), person.not_of)
+        for person in story.PEOPLE:
+            if person.later is not None:
+                move(person, person.later)
+    give_rights_on_imported()
 
 
 def make_person(person: story.Person) -> None:
-    """Create an account without password or passkey, as the operator."""
+    """Create one account."""
     accounts.create(actor=operator(), username=person.username, facts=facts(person, person.groups))
 
 
@@ -190,5 +201,7 @@ def actor(username: str) -> PersonActor:
     return PersonActor(user.person, user.pk)
 
 
+STAGES = {"people": make_people, "inventory": make_data, "rights": make_rights}
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

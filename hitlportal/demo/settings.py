@@ -81,9 +81,11 @@ class Settings:
 
     def sequencer(self) -> dict[str, str]:
         """Return the sequencer's environment: its login and the log's key, no broker, no cache."""
-        kept = ("HITL_PROCESS", "HITL_ORIGIN", "HITL_DATABASE_URL")
-        whole = self._installation.environment("sequencer")
-        return inherited() | {name: whole[name] for name in kept} | self._log.sequencer()
+        return self._alone("sequencer") | self._log.sequencer()
+
+    def operator(self) -> dict[str, str]:
+        """Return the environment of operators' commands about people: their login alone."""
+        return self._alone("operator")
 
     def beat(self) -> dict[str, str]:
         """Return beat's environment: the broker's address only."""
@@ -119,6 +121,11 @@ class Settings:
             place=PLACE,
         )
         private.write(self.targets, "\n".join((text, *sections)))
+
+    def _alone(self, name: str) -> dict[str, str]:
+        kept = ("HITL_PROCESS", "HITL_ORIGIN", "HITL_DATABASE_URL")
+        whole = self._installation.environment(name)
+        return inherited() | {name: whole[name] for name in kept}
 
     def _process(self, name: str) -> dict[str, str]:
         secret_key = self._directory / name / "secret_key"

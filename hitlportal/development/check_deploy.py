@@ -14,7 +14,7 @@ from hitlportal.demo.installation import Installation
 from hitlportal.development import throwaway
 from remediation.domain.gate.approvers import Approvers
 
-PROCESSES = ("web", "worker", "sequencer", "eraser")
+PROCESSES = ("web", "worker", "sequencer", "eraser", "operator")
 
 
 def check(installation: Installation) -> None:

@@ -3,7 +3,8 @@
 DO $$
 DECLARE r text; s text;
 BEGIN
-  FOREACH r IN ARRAY ARRAY['PUBLIC', 'hitl_web', 'hitl_worker', 'hitl_sequencer', 'hitl_auditor', 'hitl_eraser'] LOOP
+  FOREACH r IN ARRAY ARRAY['PUBLIC', 'hitl_web', 'hitl_worker', 'hitl_sequencer', 'hitl_auditor', 'hitl_eraser',
+                           'hitl_operator'] LOOP
     FOREACH s IN ARRAY ARRAY['public', 'audit', 'remediation'] LOOP
       EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %s', s, r);
       EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM %s', s, r);
@@ -14,14 +15,15 @@ BEGIN
     END LOOP;
   END LOOP;
 END $$;
-GRANT USAGE ON SCHEMA public TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser;
-GRANT USAGE ON SCHEMA audit TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser;
-GRANT USAGE ON SCHEMA remediation TO hitl_web, hitl_worker, hitl_auditor;
+GRANT USAGE ON SCHEMA public TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser, hitl_operator;
+GRANT USAGE ON SCHEMA audit TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser, hitl_operator;
+GRANT USAGE ON SCHEMA remediation TO hitl_web, hitl_worker, hitl_auditor, hitl_operator;
 
 -- The record: append bytes, nothing else; txid and id are not for the writer to choose.
-GRANT INSERT (body), SELECT (id) ON audit.entry TO hitl_web, hitl_worker, hitl_eraser;
+GRANT INSERT (body), SELECT (id) ON audit.entry TO hitl_web, hitl_worker, hitl_eraser, hitl_operator;
 -- The guard of entries reads, as its caller, who may write what; only the owner writes it.
-GRANT SELECT ON audit.author TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser;
+GRANT SELECT ON audit.author
+  TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser, hitl_operator;
 -- The worker proves what it relies on, and compares the bytes that it proved.
 GRANT SELECT (body) ON audit.entry TO hitl_worker;
 GRANT SELECT ON audit.entry TO hitl_sequencer, hitl_auditor;
@@ -36,8 +38,8 @@ GRANT EXECUTE ON FUNCTION
   TO hitl_sequencer, hitl_worker, hitl_auditor;
 GRANT EXECUTE ON FUNCTION audit.search_v1(bigint, integer) TO hitl_sequencer;
 -- Commitments: who writes an entry may open one; only the eraser takes it back.
-GRANT INSERT ON audit.secret TO hitl_web, hitl_worker;
-GRANT EXECUTE ON FUNCTION audit.hmac_v1(bytea, bytea) TO hitl_web, hitl_worker;
+GRANT INSERT ON audit.secret TO hitl_web, hitl_worker, hitl_operator;
+GRANT EXECUTE ON FUNCTION audit.hmac_v1(bytea, bytea) TO hitl_web, hitl_worker, hitl_operator;
 GRANT SELECT ON audit.secret TO hitl_auditor, hitl_worker;
 GRANT SELECT (commitment), DELETE ON audit.secret TO hitl_eraser;
 -- Bytes of evidence go the same way; their guard asks for the erasure on record.
@@ -146,6 +148,24 @@ GRANT DELETE ON
   public.guardian_groupobjectpermission, public.account_emailaddress, public.mfa_authenticator
   TO hitl_web;
 
+-- Operators' commands about people: person, invite, rights. No running process has this login.
+GRANT EXECUTE ON FUNCTION remediation.refuse_v1(text, text) TO hitl_operator;
+GRANT SELECT ON
+  public.remediation_user, public.remediation_user_groups, public.auth_group, public.auth_permission,
+  public.django_content_type, public.guardian_userobjectpermission, public.guardian_groupobjectpermission,
+  public.mfa_authenticator, public.remediation_invitation, public.remediation_service,
+  public.remediation_serviceversion, public.remediation_ownerteam, public.remediation_environmentname
+  TO hitl_operator;
+GRANT INSERT ON
+  public.remediation_user, public.remediation_user_groups, public.auth_group,
+  public.guardian_userobjectpermission, public.guardian_groupobjectpermission
+  TO hitl_operator;
+GRANT UPDATE ON public.remediation_user TO hitl_operator;
+GRANT DELETE ON
+  public.remediation_user_groups, public.guardian_userobjectpermission,
+  public.guardian_groupobjectpermission, public.mfa_authenticator
+  TO hitl_operator;
+
 -- The lease is the worker's one UPDATE.
 GRANT INSERT, UPDATE ON public.remediation_lease TO hitl_worker;
 
@@ -165,6 +185,7 @@ BEGIN
       'incidentlookrequest', 'incidentassignment', 'incidentcomment', 'ownerteam', 'environmentname',
       'telling', 'noticechoice', 'liverequest', 'outcomeanswer']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
+    ('hitl_operator', ARRAY['invitation', 'ownerteam', 'environmentname']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'seenagain', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',

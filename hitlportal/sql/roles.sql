@@ -3,7 +3,8 @@
 DO $$
 DECLARE r text;
 BEGIN
-  FOREACH r IN ARRAY ARRAY['hitl_owner', 'hitl_web', 'hitl_worker', 'hitl_sequencer', 'hitl_auditor', 'hitl_eraser'] LOOP
+  FOREACH r IN ARRAY ARRAY['hitl_owner', 'hitl_web', 'hitl_worker', 'hitl_sequencer', 'hitl_auditor', 'hitl_eraser',
+                           'hitl_operator'] LOOP
     IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = r) THEN
       EXECUTE format('CREATE ROLE %I NOLOGIN', r);
     END IF;
@@ -16,6 +17,7 @@ ALTER ROLE hitl_worker LOGIN;
 ALTER ROLE hitl_sequencer LOGIN;
 ALTER ROLE hitl_auditor LOGIN;
 ALTER ROLE hitl_eraser LOGIN;
+ALTER ROLE hitl_operator LOGIN;
 -- A page that hangs on a slow query is a failed page; an owner migrates as long as it takes.
 ALTER ROLE hitl_web SET statement_timeout = '15s';
 ALTER ROLE hitl_auditor SET statement_timeout = '60s';
@@ -28,3 +30,4 @@ ALTER ROLE hitl_worker SET temp_file_limit = '1GB';
 ALTER ROLE hitl_sequencer SET temp_file_limit = '1GB';
 ALTER ROLE hitl_auditor SET temp_file_limit = '1GB';
 ALTER ROLE hitl_eraser SET temp_file_limit = '1GB';
+ALTER ROLE hitl_operator SET temp_file_limit = '1GB';

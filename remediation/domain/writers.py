@@ -13,11 +13,17 @@ from types import MappingProxyType
 from remediation.domain.events import Event
 
 WEB, WORKER, ERASER, OWNER = "hitl_web", "hitl_worker", "hitl_eraser", "hitl_owner"
+OPERATOR = "hitl_operator"
 
 _BY_OPERATOR: Mapping[str, tuple[Event, ...]] = {
     WEB: (
         Event.OPERATOR_INVENTORY_CHANGED,
         Event.OPERATOR_INVENTORY_IMPORTED,
+        Event.OPERATOR_REQUEST_REFUSED,
+    ),
+    # Power over people: somebody with the web login could otherwise take a role in an operator's
+    # name, and no signature would be missing.
+    OPERATOR: (
         Event.OPERATOR_USER_CREATED,
         Event.OPERATOR_USER_CHANGED,
         Event.OPERATOR_GROUP_CHANGED,
@@ -59,6 +65,7 @@ WRITERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *(event.value for event in _BY_OPERATOR[WORKER]),
         ),
         ERASER: tuple(event.value for event in _BY_OPERATOR[ERASER]),
+        OPERATOR: tuple(event.value for event in _BY_OPERATOR[OPERATOR]),
         OWNER: ("database:*",),
     }
 )

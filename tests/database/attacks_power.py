@@ -16,7 +16,7 @@ from remediation.services.review import sign
 from tests import stepup
 from tests.database.attack import Attack, attack, sql
 from tests.database.world import World
-from tests.factories import WEB, Person, acting, entry
+from tests.factories import OPERATORS, WEB, Person, acting, entry
 from tests.factories.people import ordered
 
 ATTACKS: list[Attack] = []
@@ -141,11 +141,25 @@ def _a76_an_account_is_switched_on(w: World) -> None:
         m.User.objects.filter(pk=w.gone.user.pk).update(is_active=True)
 
 
-@attack(ATTACKS, WEB, "power_unsigned", *UNGUARDED)
+@attack(ATTACKS, OPERATORS, "power_unsigned", *UNGUARDED)
 def _a76_an_order_to_join_makes_a_superuser(w: World) -> None:
-    with acting(WEB):
+    with acting(OPERATORS):
         ordered("operator:user:changed", joining(w.carol.user, "lead"))
         m.User.objects.filter(pk=w.carol.user.pk).update(is_superuser=True)
+
+
+@attack(ATTACKS, OPERATORS, "power_unsigned", *UNGUARDED)
+def _a76_an_operator_leaves_no_entry(w: World) -> None:
+    with acting(OPERATORS):
+        join(w.carol.user, "security")
+
+
+@attack(ATTACKS, WEB, "entry_author", "ALTER TABLE audit.entry DISABLE TRIGGER writer")
+def _a76_an_order_in_the_name_of_an_operator(w: World) -> None:
+    """With the web login's password alone: no signature has to be forged for it."""
+    with acting(WEB):
+        ordered("operator:user:changed", joining(w.carol.user, "security"))
+        join(w.carol.user, "security")
 
 
 @attack(ATTACKS, WEB, "power_unsigned", *UNGUARDED)

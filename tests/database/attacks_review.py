@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 from remediation import models as m
 from remediation.domain.statement import Statement
-from remediation.services.actors import operator
-from remediation.services.people import accounts
 from tests import factories
 from tests.database.attack import DENIED, Attack, attack, dropped, granted, off
 from tests.database.attacks_submission import observe_again
@@ -189,10 +187,8 @@ def _a11_the_owner_of_the_agent_decides(w: World) -> None:
 
 @attack(ATTACKS, WEB, "review_separation", counted)
 def _a77_who_administered_people_decides(w: World) -> None:
-    with acting(WEB):
-        for groups in ({"user_admin"}, {"security"}):
-            facts = accounts.PersonFacts(w.sue.user.email, groups=frozenset(groups))
-            accounts.change(actor=operator(), user_id=w.sue.user.pk, facts=facts)
+    factories.regroup(w.sue.user, "user_admin")
+    factories.regroup(w.sue.user, "security")
     _decide(w.in_review, w.sue)
 
 

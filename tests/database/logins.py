@@ -13,8 +13,11 @@ from tests import servers
 from tests.settings import login_url
 
 # Logins that a process or a person uses.
-LOGINS = ("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor", "hitl_eraser")
-ALIASES = ["default", "web", "worker", "auditor", "sequencer", "eraser"]
+LOGINS = (
+    *("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor"),
+    *("hitl_eraser", "hitl_operator"),
+)
+ALIASES = ["default", "web", "worker", "auditor", "sequencer", "eraser", "operator"]
 
 
 def database() -> str:

@@ -70,6 +70,9 @@ LISTS = facts({"queueentry", "queueservice", "incidententry"})
 
 TREE = {f"audit.{name}" for name in ("leaf", "node", "checkpoint", "cosignature", "search")}
 
+# What operators' commands write of groups and rights.
+PEOPLE = {"auth_group", "guardian_userobjectpermission", "guardian_groupobjectpermission"}
+
 ALLOWED: dict[str, dict[str, set[str]]] = {
     "hitl_web": {
         "SELECT": READ_BY_ALL | facts(SECRETS, ACCOUNTS) | SIGN_IN | {
@@ -99,6 +102,18 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "hitl_sequencer": {"SELECT": TREE | {"audit.entry", "audit.author"}, "INSERT": TREE},
     "hitl_auditor": {
         "SELECT": READ_BY_ALL | TREE | LISTS | {"audit.entry", "audit.trail", "audit.secret"},
+    },
+    "hitl_operator": {
+        "SELECT": PEOPLE | facts({"user", "user_groups", "invitation", "service", "serviceversion"})
+        | facts({"ownerteam", "environmentname"})
+        | {
+            "audit.entry(id)", "audit.author", "auth_permission", "django_content_type",
+            "mfa_authenticator",
+        },
+        "INSERT": PEOPLE | facts({"user", "user_groups", "invitation"})
+        | facts({"ownerteam", "environmentname"}) | {"audit.entry(body)", "audit.secret"},
+        "UPDATE": {"remediation_user"},
+        "DELETE": (PEOPLE - {"auth_group"}) | {"remediation_user_groups", "mfa_authenticator"},
     },
     "hitl_eraser": {
         "SELECT": {
@@ -132,6 +147,7 @@ CALLABLE = {
     "hitl_sequencer": SAID | {"search_v1"},
     "hitl_auditor": SAID | ASKED,
     "hitl_eraser": set(),
+    "hitl_operator": {"refuse_v1", "hmac_v1"},
 }
 
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
@@ -202,7 +218,7 @@ def test_no_login_sets_the_id_of_a_fact(login: str) -> None:
     assert found <= facts(ACCOUNTS)
 
 
-@pytest.mark.parametrize("login", ["hitl_web", "hitl_worker", "hitl_eraser"])
+@pytest.mark.parametrize("login", ["hitl_web", "hitl_worker", "hitl_eraser", "hitl_operator"])
 def test_logins_write_only_the_body_of_an_entry_and_read_only_its_id(login: str) -> None:
     """No login sets the id of an entry, or its transaction."""
     with connection.cursor() as cursor:
@@ -418,6 +434,11 @@ def test_the_sign_in_tables_are_the_closed_list_of_what_may_change() -> None:
         },
         ("hitl_worker", "UPDATE"): {"remediation_lease"},
         ("hitl_eraser", "DELETE"): {"audit.secret", "remediation_evidenceblob"},
+        ("hitl_operator", "UPDATE"): {"remediation_user"},
+        ("hitl_operator", "DELETE"): {
+            "remediation_user_groups", "guardian_userobjectpermission",
+            "guardian_groupobjectpermission", "mfa_authenticator",
+        },
     }  # fmt: skip
 
 

@@ -43,6 +43,15 @@ FORGERIES = [
     ("hitl_worker", "person:review:signed", "person:x"),
     ("hitl_worker", "agent:report:submitted", "agent:x"),
     ("hitl_worker", "system:refusals:counted", "system:portal"),
+    ("hitl_web", "operator:user:created", "operator:x"),
+    ("hitl_web", "operator:user:changed", "operator:x"),
+    ("hitl_web", "operator:group:changed", "operator:x"),
+    ("hitl_web", "operator:right:changed", "operator:x"),
+    ("hitl_web", "operator:invitation:made", "operator:x"),
+    ("hitl_web", "operator:passkeys:removed", "operator:x"),
+    ("hitl_worker", "operator:user:changed", "operator:x"),
+    ("hitl_operator", "operator:freeze:lifted", "operator:x"),
+    ("hitl_operator", "person:user:changed", "person:x"),
     ("hitl_eraser", "worker:step:recorded", "worker:host"),
     ("hitl_eraser", "person:review:signed", "person:x"),
 ]
@@ -205,7 +214,7 @@ def test_what_is_canonical_is_taken_as_it_is(as_login: AsLogin, data: dict[str, 
 
 
 def test_only_the_owner_says_who_may_write() -> None:
-    for login in ("hitl_web", "hitl_worker", "hitl_eraser"):
+    for login in ("hitl_web", "hitl_worker", "hitl_eraser", "hitl_operator"):
         with connect(login) as it, refused(DENIED):
             it.execute("INSERT INTO audit.author VALUES ('hitl_web', 'worker:*')")
 

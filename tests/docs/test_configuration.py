@@ -53,7 +53,7 @@ def rows() -> list[tuple[str, str]]:
 
 def processes(cell: str) -> set[str]:
     """Return the processes that a cell of the second column means."""
-    every = {"web", "worker", "owner", "sequencer", "eraser", "beat"}
+    every = {"web", "worker", "owner", "sequencer", "eraser", "operator", "beat"}
     words = {word.strip(" `") for word in cell.split(",")}
     return {"all": every, "all but beat": every - {"beat"}}.get(cell.strip(), words)
 

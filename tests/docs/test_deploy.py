@@ -279,10 +279,10 @@ def test_hitlportal_as_hands_over_environment_and_credentials(tmp_path: Path) ->
     program.write_text('#!/bin/sh\necho "$HITL_PROCESS $HITL_SECRET_KEY_FILE $*"\n')
     program.chmod(0o755)
     told = subprocess.run(
-        ["sh", str(DEPLOY / "bin" / "hitlportal-as"), "web", "person", "add", "alice smith"],
+        ["sh", str(DEPLOY / "bin" / "hitlportal-as"), "operator", "person", "add", "alice smith"],
         env={"HITLPORTAL_ETC": str(etc), "HITLPORTAL_BIN": str(programs), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout == f"web {secret} person add alice smith\n"
+    assert told.stdout == f"operator {secret} person add alice smith\n"

@@ -40,6 +40,7 @@ from tests.factories.inventory import (
 )
 from tests.factories.logins import (
     OPERATOR,
+    OPERATORS,
     WEB,
     WORKER,
     WORKER_ACTOR,
@@ -51,6 +52,7 @@ from tests.factories.logins import (
     entry,
     entry_body,
     guards_of,
+    login_of,
     number,
     soon,
     unguarded,
@@ -65,6 +67,7 @@ from tests.factories.people import (
     join,
     passkey_of,
     person,
+    regroup,
     use,
 )
 from tests.factories.proposals import (
@@ -92,6 +95,7 @@ from tests.factories.walk import proposal_at
 __all__ = [
     "CLERK",
     "OPERATOR",
+    "OPERATORS",
     "SOON",
     "WEB",
     "WORKER",
@@ -145,6 +149,7 @@ __all__ = [
     "lease",
     "live_request",
     "load",
+    "login_of",
     "look",
     "look_request",
     "move",
@@ -157,6 +162,7 @@ __all__ = [
     "plan",
     "proposal",
     "proposal_at",
+    "regroup",
     "resumption",
     "review",
     "revoke",

@@ -14,7 +14,7 @@ from audit import log
 from audit.tlog.canonical import encode
 from remediation.domain.events import Event
 
-WEB, WORKER = "hitl_web", "hitl_worker"
+WEB, WORKER, OPERATORS = "hitl_web", "hitl_worker", "hitl_operator"
 
 
 WORKER_ACTOR = "worker:test"
@@ -88,6 +88,11 @@ def entry(action: str, actor: str, object: str, **data: Any) -> int:
     if action.partition(":")[0] != kind:
         action = OF_KIND.get(kind, action)
     return log.append(action=action, actor=actor, object=object, data=data).id
+
+
+def login_of(actor: Any) -> str:
+    """Return the login with which this actor changes accounts and rights."""
+    return OPERATORS if str(actor.ref).startswith("operator:") else WEB
 
 
 def actor_of(login: str) -> str:

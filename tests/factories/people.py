@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -20,13 +20,13 @@ from guardian.models import UserObjectPermission
 from hitlportal.demo.people.passkey import SoftPasskey
 from remediation import models as m
 from remediation.domain import b64url, policy
-from remediation.domain.act import Act
+from remediation.domain.act import Act, ActStatement
 from remediation.domain.events import Event
 from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.services.people import accounts, object_rights, stepup
 from remediation.services.people.accounts import PersonFacts
 from remediation.services.people.object_rights import Place
-from tests.factories.logins import OPERATOR, WEB, entry, joining, number
+from tests.factories.logins import OPERATOR, OPERATORS, WEB, entry, joining, number
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,26 @@ def ordered(action: str, act: Act, object: str = "") -> None:
     allowed.use(entry(action, OPERATOR, object or act.object, **allowed.data))
 
 
+def _forged(action: str, act: Act, object: str) -> None:
+    passkey, who = SoftPasskey.create(), uuid4()
+    nonce, until = secrets.token_urlsafe(32), datetime.now(UTC) + timedelta(minutes=4)
+    statement = ActStatement(act.name.value, act.object, act.digest, str(who), nonce, until)
+    answer = passkey.assertion(statement.challenge(), settings.RP_ID, settings.ORIGIN)
+    checked = stepup.Checked(stepup.Proof(statement, answer), passkey.cose_key)
+    allowed = stepup.Warrant(act, checked)
+    allowed.use(entry(action, f"person:{who}", object or act.object, **allowed.data))
+
+
 @contextmanager
 def empowered(action: str, act: Act, object: str = "") -> Iterator[None]:
     """Open a transaction that may change accounts and rights (sql/powers.sql).
 
-    Under the real web login it is that of an operator's command, otherwise the owner's, which
-    leaves no entry of its own.
+    Under the real web login a person signs, with a passkey that nobody enrolled: the database
+    cannot tell. Otherwise it is the owner's, which leaves no entry of its own.
     """
     if connection.settings_dict["USER"] == WEB:
         with joining(WEB):
-            ordered(action, act, object)
+            _forged(action.replace("operator:", "person:"), act, object)
             yield
     else:
         with joining("hitl_owner"):
@@ -105,6 +115,13 @@ def join(user: m.User, role: str) -> None:
     act = accounts.changing(user, replace(facts, groups=facts.groups | {role}))
     with empowered(Event.OPERATOR_USER_CHANGED, act):
         user.groups.add(Group.objects.get_or_create(name=role)[0])
+
+
+def regroup(user: m.User, *roles: str) -> None:
+    """Put the person into these groups and no others."""
+    act = accounts.changing(user, replace(PersonFacts.of(user), groups=frozenset(roles)))
+    with empowered(Event.OPERATOR_USER_CHANGED, act):
+        user.groups.set([Group.objects.get_or_create(name=role)[0] for role in roles])
 
 
 def grant(user: m.User, right: str, service: m.Service) -> None:
@@ -139,7 +156,7 @@ def _approver(someone: Person, roles: Sequence[str]) -> Approver:
 
 
 def invitation(someone: Person, by: Person | None = None) -> m.Invitation:
-    with joining(WEB):
+    with joining(WEB if by else OPERATORS):
         return m.Invitation.objects.create(
             person=someone.id,
             code_hash=sha256(secrets.token_bytes(16)).hexdigest(),

@@ -52,7 +52,8 @@ def test_each_process_gets_the_address_that_it_wants(
     call_command("install_roles", *places, "--address", "db.example:5433")
     files = {f"{file.parent.name}/{file.name}": file for file in (tmp_path / "etc").glob("*/*")}
     assert sorted(files) == [
-        *("eraser/HITL_DATABASE_URL", "owner/HITL_DATABASE_URL", "sequencer/HITL_DATABASE_URL"),
+        *("eraser/HITL_DATABASE_URL", "operator/HITL_DATABASE_URL", "owner/HITL_DATABASE_URL"),
+        "sequencer/HITL_DATABASE_URL",
         *("web/HITL_AUDITOR_DATABASE_URL", "web/HITL_DATABASE_URL", "worker/HITL_DATABASE_URL"),
     ]
     for file in files.values():

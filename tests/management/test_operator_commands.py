@@ -1,4 +1,4 @@
-"""Operator commands on the web host: first accounts, invitations, lost passkeys."""
+"""Operator commands about people: first accounts, invitations, lost passkeys."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from remediation.services.actors import operator
 from remediation.services.people import enroll
 from tests import factories
 from tests.conftest import AsLogin
-from tests.factories import WEB
+from tests.factories import OPERATORS
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def _process(settings: Settings) -> None:
-    settings.PROCESS = "web"
+    settings.PROCESS = "operator"
 
 
 def run(as_login: AsLogin, *arguments: str) -> tuple[str, str]:
     out, err = StringIO(), StringIO()
-    with as_login(WEB):
+    with as_login(OPERATORS):
         call_command(*arguments, stdout=out, stderr=err)
     return out.getvalue().strip(), err.getvalue()
 
@@ -92,7 +92,7 @@ def test_a_command_says_which_login_it_needs(
     as_login: AsLogin, settings: Settings, command: tuple[str, ...]
 ) -> None:
     settings.PROCESS = "worker"
-    with pytest.raises(CommandError, match="HITL_PROCESS=web"):
+    with pytest.raises(CommandError, match="HITL_PROCESS=operator"):
         run(as_login, *command)
 
 

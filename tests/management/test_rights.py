@@ -13,7 +13,7 @@ from pytest_django import Settings
 from audit.models import Entry
 from remediation.domain.intake import rights as table
 from tests import factories
-from tests.factories import WEB
+from tests.factories import OPERATORS
 from tests.flows.world import acts
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def people(settings: Settings) -> None:
-    settings.PROCESS = "web"
+    settings.PROCESS = "operator"
     factories.service("orders", owner_team="payments")
     factories.person("rita")
     factories.person("sam", roles=["oncall"])
@@ -30,7 +30,7 @@ def people(settings: Settings) -> None:
 def ran(*words: str) -> tuple[str, str]:
     out, err = StringIO(), StringIO()
     try:
-        with acts(WEB):
+        with acts(OPERATORS):
             call_command("rights", *words, stdout=out, stderr=err)
     except CommandError as error:
         return "", err.getvalue() + str(error)

@@ -118,7 +118,7 @@ def _loses_the_processes_in_the_back(site: Site) -> None:
     """Without beat nothing is swept, without the sequencer nothing is signed: the doctor says so,
     and `health` says which process it is."""
     site.stop("beat", "sequencer")
-    site.run("web", "person", "add", "while-nobody-signs", "--group", "security")
+    site.run("operator", "person", "add", "while-nobody-signs", "--group", "security")
     until(lambda: "nothing was swept" in _doctor(site), "the doctor to miss the sweeper")
     until(lambda: "the log's head is old" in _doctor(site), "the doctor to miss the sequencer")
     for process in ("beat", "sequencer"):
@@ -143,7 +143,7 @@ def _backs_up(site: Site) -> tuple[Path, Path]:
 def _adds(site: Site, name: str) -> None:
     """Make an account, and wait until the log's head has its entry."""
     size = _size(_head(site))
-    site.run("web", "person", "add", name, "--group", "security")
+    site.run("operator", "person", "add", name, "--group", "security")
     until(lambda: _size(_head(site)) > size, f"{name} to be signed")
 
 

@@ -26,7 +26,8 @@ def play(scene: Scene, codes: Mapping[str, str], add_keys: Callable[[], None]) -
         player.sign_in()
     add_keys()
     made = scene.stack.settings
-    own = {"web": made.web(), "worker": made.worker(), "sequencer": made.sequencer(), "eraser": {}}
+    own = {"web": made.web(), "worker": made.worker(), "sequencer": made.sequencer()}
+    own |= {"eraser": {}, "operator": {}}
     for process, environment in own.items():
         check = ("check", "--deploy", "--fail-level", "WARNING")
         scene.stack.installation.manage(*check, process=process, environment=_checked(environment))

@@ -14,7 +14,7 @@ from remediation.services.people import enroll
 
 class Command(OperatorCommand):
     help = "Prints a one-time code, valid for 15 minutes. Pass it on through a channel you trust."
-    process = "web"
+    process = "operator"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username", metavar="USER")

@@ -13,7 +13,7 @@ from remediation.services.people import accounts, enroll
 
 class Command(OperatorCommand):
     help = "Creates an account (add), or removes its passkeys and password (reset)."
-    process = "web"
+    process = "operator"
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)

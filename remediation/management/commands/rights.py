@@ -21,7 +21,7 @@ class Command(OperatorCommand):
         " the columns holder,right,on,name. All rows or none, and all faults are named at once."
         " `import FILE` shows first what a file would change."
     )
-    process = "web"
+    process = "operator"
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)

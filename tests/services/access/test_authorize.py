@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
+from guardian.models import GroupObjectPermission
 
 from remediation import models as m
 from remediation.services.access import authorize, slots, visibility
@@ -21,9 +22,8 @@ def world(tmp_path, settings):  # type: ignore[no-untyped-def]
 
 def test_a13_superuser_status_gives_no_right_to_see_or_decide(world: World) -> None:
     root = factories.person()
-    with factories.acting(factories.WEB):
-        root.user.is_superuser = root.user.is_staff = True
-        root.user.save()
+    root.user.is_superuser = root.user.is_staff = True
+    root.user.save()
     proposal = world.get(world.in_review())
     with acts(factories.WEB):
         assert not visibility.may_view(root.user, proposal)
@@ -41,16 +41,13 @@ def test_a_role_without_the_right_on_the_service_does_not_count(world: World) ->
 def test_a_right_through_a_group_counts_like_a_personal_one(world: World) -> None:
     carol = factories.person(roles=["security", "payments"])
     service = m.Service.objects.get()
-    with factories.acting(factories.WEB):
-        kind = ContentType.objects.get_for_model(m.Service)
-        from guardian.models import GroupObjectPermission
-
-        GroupObjectPermission.objects.create(
-            group=Group.objects.get(name="payments"),
-            permission=kind.permission_set.get(codename="review_service"),
-            content_type=kind,
-            object_pk=str(service.pk),
-        )
+    kind = ContentType.objects.get_for_model(m.Service)
+    GroupObjectPermission.objects.create(
+        group=Group.objects.get(name="payments"),
+        permission=kind.permission_set.get(codename="review_service"),
+        content_type=kind,
+        object_pk=str(service.pk),
+    )
     proposal = world.get(world.in_review())
     assert slots.open_slots_for(carol.user, proposal) == ("security",)
 

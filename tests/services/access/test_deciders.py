@@ -51,8 +51,8 @@ def test_a81_it_says_which_slots_nobody_can_fill(world: World) -> None:
         assert deciders.missing(world.get(proposal_id)) == ()
     bob = world.people["bob"].user
     bob.is_active = False
+    bob.save()
     with acts(WEB):
-        bob.save()
         assert deciders.missing(world.get(proposal_id)) == ("service_owner",)
 
 

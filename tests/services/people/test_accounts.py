@@ -36,26 +36,26 @@ def groups(*names: str, **said: Any) -> PersonFacts:
 
 
 def create(actor: Any, username: str = "alice", facts: PersonFacts | None = None) -> m.User:
-    with factories.acting(WEB):
+    with factories.acting(factories.login_of(actor)):
         facts = facts or groups()
         proof = stepup.by(actor, accounts.creating(username, facts))
         return accounts.create(actor=actor, username=username, facts=facts, proof=proof)
 
 
 def change(actor: Any, user: m.User, facts: PersonFacts) -> m.User:
-    with factories.acting(WEB):
+    with factories.acting(factories.login_of(actor)):
         proof = stepup.by(actor, accounts.changing(user, facts))
         return accounts.change(actor=actor, user_id=user.pk, facts=facts, proof=proof)
 
 
 def create_group(actor: Any, name: str) -> None:
-    with factories.acting(WEB):
+    with factories.acting(factories.login_of(actor)):
         proof = stepup.by(actor, accounts.creating_group(name))
         accounts.create_group(actor=actor, name=name, proof=proof)
 
 
 def set_right(actor: Any, service: m.Service, right: str, *, held: bool, **holder: Any) -> None:
-    with factories.acting(WEB):
+    with factories.acting(factories.login_of(actor)):
         act = object_rights.setting(Place("service", service.name), right, held=held, **holder)
         object_rights.set_right(
             actor=actor, service_id=service.pk, right=right, held=held,

@@ -30,7 +30,7 @@ from remediation.services.actors import PersonActor, ProcessActor
 from remediation.services.people import enroll
 from remediation.services.people.passkeys import keys_of
 from tests import factories
-from tests.factories import WEB, WORKER
+from tests.factories import OPERATORS, WEB, WORKER
 from tests.passkey import SoftPasskey
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def account(username: str = "alice", **said: Any) -> m.User:
 
 
 def invite(username: str = "alice", actor: Any = OPERATOR) -> str:
-    with factories.acting(WEB):
+    with factories.acting(factories.login_of(actor)):
         return enroll.invite(actor=actor, username=username)
 
 
@@ -453,7 +453,7 @@ def test_an_operator_resets_an_account_and_its_person_is_invited_again() -> None
     user = enrolled()
     add(user)
     old = set(keys_of(user))
-    with factories.acting(WEB):
+    with factories.acting(OPERATORS):
         gone = enroll.reset(actor=OPERATOR, username="alice")
     user.refresh_from_db()
     assert not user.has_usable_password()

@@ -24,7 +24,7 @@ TEAM, STAGING = Place("team", "payments"), Place("environment", "staging")
 
 
 def give(someone: Person, place: Place, *, held: bool = True, actor: Actor = OPERATOR) -> bool:
-    with acts(WEB):
+    with acts(factories.login_of(actor)):
         act = object_rights.setting(place, "review_service", held=held, person=someone.id)
         return object_rights.set_right_on(
             actor=actor, place=place, right="review_service", held=held, person=someone.id,

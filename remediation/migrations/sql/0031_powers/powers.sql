@@ -1,6 +1,7 @@
 -- Power over people: accounts, groups and rights. hitl_web changes none of it unless an entry of the same
--- transaction says this very change, and either a person's passkey signed that entry's input or an operator's
--- command wrote it (A76, A77). The database cannot verify a signature, an auditor can.
+-- transaction says this very change and holds a person's signature of it (A76, A77). hitl_operator, which no
+-- running process has, writes an operator's entry instead; the guard of entries lets no other login write one.
+-- The database cannot verify a signature: the daily verification of the log and an auditor do.
 
 -- Returns the entry that allows changes in this transaction, or NULL. The service names it in the setting
 -- `remediation.power_entry`; whoever sets it to another number gains nothing, because the entry must be of
@@ -49,7 +50,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
      AND (was IS NULL OR r ->> 'username' = was ->> 'username')
      AND (was IS NULL OR NOT EXISTS (
             SELECT 1 FROM unnest(ARRAY['email', 'first_name', 'last_name']) AS n (name)
-             WHERE r ->> n.name IS DISTINCT FROM was ->> n.name AND NOT input -> 'changed' ? n.name))
+             WHERE r ->> n.name IS DISTINCT FROM was ->> n.name AND NOT coalesce(input -> 'changed', '[]') ? n.name))
      -- The admin site opens for members of these groups only (accounts.ADMIN_SITE).
      AND (NOT (r ->> 'is_staff')::boolean OR coalesce((was ->> 'is_staff')::boolean, false)
           OR input -> 'given' ?| ARRAY['agent_admin', 'auditor', 'inventory_editor', 'user_admin']
@@ -71,6 +72,8 @@ DECLARE
 BEGIN
   SELECT g.name INTO named FROM public.auth_group g WHERE g.id = (r ->> 'group_id')::bigint;
   IF (CASE
+        -- Rows that join a holder with a group or a right are written and removed, never changed.
+        WHEN TG_OP = 'UPDATE' AND TG_TABLE_NAME <> 'remediation_user' THEN false
         WHEN TG_TABLE_NAME = 'remediation_user' THEN
           kind = 'user' AND remediation.account_as_signed_v1(was, r, said, input)
         WHEN TG_TABLE_NAME = 'remediation_user_groups' THEN
@@ -107,21 +110,21 @@ BEGIN
   FOREACH t IN ARRAY ARRAY['remediation_user_groups', 'remediation_user_user_permissions', 'auth_group_permissions',
                            'guardian_userobjectpermission', 'guardian_groupobjectpermission'] LOOP
     EXECUTE format('CREATE TRIGGER power BEFORE INSERT OR UPDATE OR DELETE ON public.%I
-                    FOR EACH ROW WHEN (current_user = ''hitl_web'')
+                    FOR EACH ROW WHEN (current_user IN (''hitl_web'', ''hitl_operator''))
                     EXECUTE FUNCTION remediation.power_v1()', t);
   END LOOP;
   FOREACH t IN ARRAY ARRAY['auth_group', 'remediation_user'] LOOP
     EXECUTE format('CREATE TRIGGER power BEFORE INSERT OR DELETE ON public.%I
-                    FOR EACH ROW WHEN (current_user = ''hitl_web'')
+                    FOR EACH ROW WHEN (current_user IN (''hitl_web'', ''hitl_operator''))
                     EXECUTE FUNCTION remediation.power_v1()', t);
   END LOOP;
   CREATE TRIGGER power_changed BEFORE UPDATE ON public.auth_group
-    FOR EACH ROW WHEN (current_user = 'hitl_web'
+    FOR EACH ROW WHEN (current_user IN ('hitl_web', 'hitl_operator')
                        AND (OLD.id IS DISTINCT FROM NEW.id OR OLD.name IS DISTINCT FROM NEW.name))
     EXECUTE FUNCTION remediation.power_v1();
   -- Password, last sign-in and epoch of sessions are the person's own.
   CREATE TRIGGER power_changed BEFORE UPDATE ON public.remediation_user
-    FOR EACH ROW WHEN (current_user = 'hitl_web' AND (
+    FOR EACH ROW WHEN (current_user IN ('hitl_web', 'hitl_operator') AND (
       OLD.username IS DISTINCT FROM NEW.username OR OLD.email IS DISTINCT FROM NEW.email
       OR OLD.first_name IS DISTINCT FROM NEW.first_name OR OLD.last_name IS DISTINCT FROM NEW.last_name
       OR OLD.is_active IS DISTINCT FROM NEW.is_active OR OLD.is_staff IS DISTINCT FROM NEW.is_staff
