@@ -8,9 +8,11 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from django.conf import settings
 from django.db import DataError, connections, transaction
+from django.utils.module_loading import import_string
 
 from audit import log, tree
 from audit.tlog import cosignature
@@ -45,6 +47,13 @@ SELECT l.idx, l.entry_id, l.hash, e.body,
 Progress = Callable[[int, int], None]
 
 
+class SignedActs(Protocol):
+    """What `settings.AUDIT_SIGNED` makes: it reads all entries in order, and judges each."""
+
+    def why_unsigned(self, raw: bytes) -> str:
+        """Return why nobody signed the act of this entry; "" when all is well."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What was verified in a log without a mismatch."""
@@ -59,6 +68,9 @@ class Result:
     erased: int
     # Leaves that their writer may not have written: the guard of entries was switched off.
     forged: tuple[int, ...] = ()
+    # Leaves with an act that its person did not sign (settings.AUDIT_SIGNED): the web login's
+    # password suffices to write one.
+    unsigned: tuple[int, ...] = ()
 
 
 def verify(
@@ -98,6 +110,8 @@ class _Run:
         self.committed: set[str] = set()
         self.judge = Judge(default().writers)
         self.forged: list[int] = []
+        self.acts: SignedActs = import_string(settings.AUDIT_SIGNED)()
+        self.unsigned: list[int] = []
 
     def result(self) -> Result:
         (row,) = self.query("SELECT coalesce(max(idx) + 1, 0), count(*) FROM audit.leaf", ())
@@ -127,6 +141,7 @@ class _Run:
             opened_count,
             erased,
             tuple(self.forged),
+            tuple(self.unsigned),
         )
 
     # ---- heads ----------------------------------------------------------------------------------
@@ -204,6 +219,8 @@ class _Run:
                 raise Mismatch(f"node {number} of level {row} is not what its leaves give", at)
         if self.judge.why_forged_bytes(at, raw):
             self.forged.append(at)
+        if self.acts.why_unsigned(raw):
+            self.unsigned.append(at)
         if log.COMMITTED.encode() in raw:
             self.committed.update(_commitments(read(raw)))
 

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 
 from audit import fsck, log
 from audit.alone import ALONE
-from audit.tlog.canonical import Json
+from audit.tlog.canonical import Json, read
 from audit.tlog.checkpoint import Checkpoint, opened
 from audit.tlog.errors import TlogError, UnknownKey
 from audit.tlog.head import HeadFile
@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 # Two at the same time would only take longer.
 LOCK = 0x6673_636B  # "fsck"
+LAST = """
+SELECT e.body FROM audit.search s JOIN audit.entry e ON e.id = s.entry_id
+ WHERE s.action = 'system:log:verified' ORDER BY s.idx DESC LIMIT 1
+"""
 
 
 @shared_task(name="audit.verify", acks_late=False, time_limit=3600)
@@ -49,24 +53,38 @@ def _verify() -> None:
         problem = _plain(str(error))
         _record("system:log:broken", {"problem": problem})
         logger.critical("the audit log failed verification: %s", problem)
-        if settings.AUDIT_ALARM_TO:
-            send_mail(
-                "The audit log failed verification",
-                f"{problem}\n\nStop, keep the database as it is, and compare with the witnesses.\n",
-                None,
-                settings.AUDIT_ALARM_TO,
-            )
+        _alarm("The audit log failed verification", problem)
         return
     data: dict[str, Json] = {"size": found.size, "root": found.root.hex(), "heads": found.heads}
-    if found.forged:
-        # They stay for ever, so every day says so; the tree itself holds.
-        data |= {"forged": len(found.forged), "first_forged": list(found.forged[:20])}
-        logger.critical(
-            "%d entries are not by the login that their actor has, the first is leaf %d",
-            len(found.forged),
-            found.forged[0],
-        )
+    for name, leaves, words in (
+        ("forged", found.forged, "entries are not by the login that their actor has"),
+        ("unsigned", found.unsigned, "acts were not signed by the person that the entry names"),
+    ):
+        if not leaves:
+            continue
+        # They stay for ever, so every day's entry says so; the tree itself holds.
+        data |= {name: len(leaves), f"first_{name}": list(leaves[:20])}
+        problem = f"{len(leaves)} {words}, the first is leaf {leaves[0]}, the last {leaves[-1]}"
+        logger.critical(problem)
+        if len(leaves) > _count_before(name):
+            _alarm("The audit log holds entries that are not to be believed", problem)
     _record("system:log:verified", data)
+
+
+def _count_before(name: str) -> int:
+    """Return how many the last verification counted: people get a mail for new ones only."""
+    with connection.cursor() as cursor:
+        cursor.execute(LAST)
+        row = cursor.fetchone()
+    said = (read(bytes(row[0])) or {}) if row else {}
+    count = said.get("data", {}).get(name, 0)
+    return count if isinstance(count, int) else 0
+
+
+def _alarm(subject: str, problem: str) -> None:
+    if settings.AUDIT_ALARM_TO:
+        text = f"{problem}\n\nStop, keep the database as it is, and compare with the witnesses.\n"
+        send_mail(subject, text, None, settings.AUDIT_ALARM_TO)
 
 
 def _plain(text: str) -> str:

@@ -262,6 +262,8 @@ ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS")
 # The closed list of its events, and the function that describes an entry.
 AUDIT_VOCABULARY = "remediation.domain.events.Event"
 AUDIT_DESCRIBE = "remediation.domain.sentences.describe"
+# Judges whether a person signed what an entry says; the daily verification asks it.
+AUDIT_SIGNED = "remediation.domain.signed_acts.SignedActs"
 # Names beside ids, on the auditors' pages: by reference, and from what an auditor types.
 AUDIT_NAMES = "remediation.views.names.entry_names"
 AUDIT_REFERENCE = "remediation.views.names.reference_of"

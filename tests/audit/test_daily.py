@@ -8,11 +8,15 @@ from typing import Any
 import psycopg
 import pytest
 from django.core import mail
-from django.db import DataError
+from django.db import DataError, connection
 from pytest_django import Settings
 
 from audit import fsck, tasks
 from audit.models import Entry
+from hitlportal.demo.people.passkey import SoftPasskey
+from remediation.domain import b64url
+from remediation.domain.act import Act, ActName
+from tests import factories, stepup
 from tests.audit.conftest import House, hostile, run, tampering
 from tests.audit.test_sequencer_processes import url
 from tests.conftest import AsLogin
@@ -55,6 +59,37 @@ def test_a69_a_forged_entry_is_counted_every_day(
     assert said["action"] == "system:log:verified"
     assert (said["data"]["forged"], said["data"]["first_forged"]) == (1, [2])
     assert "the first is leaf 2" in caplog.text
+
+
+def test_a76_power_that_nobody_signed_is_counted_and_told_once(
+    house: House, as_login: AsLogin, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody with the web login's password wrote a signature of a passkey of his own."""
+    bob, act = factories.person(), Act(ActName.SET_RIGHT, "service:billing", {"held": True})
+    checked = stepup.checked(bob, act)
+    signed = {"input": act.body().decode(), "step_up": checked.data}
+    own = {**checked.data, "cose_key": b64url.encode(SoftPasskey.create().cose_key)}
+    for step_up in (checked.data, own):
+        with as_login("hitl_web"):
+            house.write(
+                action="person:right:changed", actor=bob.actor, object=act.object,
+                data={**signed, "step_up": step_up},
+            )  # fmt: skip
+    house.integrate()
+    last = Entry.objects.order_by("-pk")[0].pk
+    for _ in range(2):
+        with as_login("hitl_worker"):
+            tasks.verify()
+        said = newest()["data"]
+        assert said["unsigned"] == 1
+        house.integrate()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT idx FROM audit.leaf WHERE entry_id = %s", [last])
+        (leaf,) = cursor.fetchone()
+    assert said["first_unsigned"] == [leaf]
+    assert "were not signed by the person" in caplog.text
+    (one,) = mail.outbox
+    assert f"the last {leaf}" in one.body
 
 
 def test_a50_a_log_that_does_not_hold_is_on_record_and_notified(

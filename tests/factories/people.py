@@ -22,7 +22,7 @@ from remediation import models as m
 from remediation.domain import b64url, policy
 from remediation.domain.act import Act, ActStatement
 from remediation.domain.events import Event
-from remediation.domain.gate.approvers import Approver, Approvers
+from remediation.domain.gate.approvers import Approver, Approvers, fingerprint
 from remediation.services.people import accounts, object_rights, stepup
 from remediation.services.people.accounts import PersonFacts
 from remediation.services.people.object_rights import Place
@@ -105,7 +105,15 @@ def passkey_of(user: m.User) -> SoftPasskey:
             person=user.person,
             credential_id=passkey.credential_id,
             cose_key=passkey.cose_key,
-            entry=entry(Event.PERSON_PASSKEY_ENROLLED, user.actor, user.actor),
+            entry=entry(
+                Event.PERSON_PASSKEY_ENROLLED,
+                user.actor,
+                user.actor,
+                credential_id=b64url.encode(passkey.credential_id),
+                cose_key=b64url.encode(passkey.cose_key),
+                fingerprint=fingerprint(passkey.cose_key),
+                by="invitation",
+            ),
         )
     return passkey
 

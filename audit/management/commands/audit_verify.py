@@ -38,6 +38,8 @@ class Command(BaseCommand):
             f" {found.root.hex()}\n{found.backlog} entries are not in the tree yet;"
             f" {found.opened} commitments open, {found.erased} erased"
             f"\n{len(found.forged)} entries are forged"
+            f"\n{len(found.unsigned)} acts were not signed by the person that their entry names"
+            + (f", the first is leaf {found.unsigned[0]}" if found.unsigned else "")
             + (
                 ""
                 if seen

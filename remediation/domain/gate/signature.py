@@ -84,13 +84,18 @@ def verify(
     _check_sizes(assertion)
     _check_client_data(assertion.client_data_json, challenge, origin)
     _check_authenticator_data(assertion.authenticator_data, rp_id)
-    signed = assertion.authenticator_data + sha256(assertion.client_data_json).digest()
-    key = load_key(cose_key)
-    try:
-        key.verify(signed, assertion.signature)
-    except Exception as error:
-        # cryptography and fido2 raise many types for malformed bytes; each means "invalid".
-        raise SignatureInvalid("the signature does not match the key") from error
+    _check_signature(assertion, cose_key)
+
+
+def verify_alone(assertion: Assertion, *, challenge: bytes, cose_key: bytes) -> None:
+    """As `verify`, for a reader who does not know under which address the portal was then.
+
+    A passkey signs for the relying party only that made it. Raises SignatureInvalid.
+    """
+    _check_sizes(assertion)
+    _check_client_data(assertion.client_data_json, challenge, None)
+    _check_authenticator_data(assertion.authenticator_data, None)
+    _check_signature(assertion, cose_key)
 
 
 def load_key(cose_key: bytes) -> CoseKey:
@@ -118,6 +123,16 @@ def _bytes(source: Fields, name: str) -> bytes:
     return b64url.decode(source.text(name, 2 * _MAX_FIELD, least=1), source.at(name))
 
 
+def _check_signature(assertion: Assertion, cose_key: bytes) -> None:
+    signed = assertion.authenticator_data + sha256(assertion.client_data_json).digest()
+    key = load_key(cose_key)
+    try:
+        key.verify(signed, assertion.signature)
+    except Exception as error:
+        # cryptography and fido2 raise many types for malformed bytes; each means "invalid".
+        raise SignatureInvalid("the signature does not match the key") from error
+
+
 def _check_sizes(assertion: Assertion) -> None:
     parts = (
         assertion.credential_id,
@@ -129,8 +144,11 @@ def _check_sizes(assertion: Assertion) -> None:
         raise SignatureInvalid("a part is empty or too long")
 
 
-def _check_client_data(raw: bytes, challenge: bytes, origin: str) -> None:
-    """Verify section 7.2, steps 7 to 13. Unknown keys may be present (section 5.8.1)."""
+def _check_client_data(raw: bytes, challenge: bytes, origin: str | None) -> None:
+    """Verify section 7.2, steps 7 to 13. Unknown keys may be present (section 5.8.1).
+
+    Without an origin any is taken: only `verify_alone` may ask so.
+    """
     try:
         data = parse_json(raw, max_bytes=_MAX_FIELD)
     except BadInput as error:
@@ -144,14 +162,14 @@ def _check_client_data(raw: bytes, challenge: bytes, origin: str) -> None:
         stated.encode(), b64url.encode(challenge).encode()
     ):
         raise SignatureInvalid("the challenge is not this statement's")
-    if data.get("origin") != origin:
+    if origin is not None and data.get("origin") != origin:
         raise SignatureInvalid("the origin is another one")
     if data.get("crossOrigin", False) is not False or "topOrigin" in data:
         raise SignatureInvalid("it was made inside a frame of another origin")
 
 
-def _check_authenticator_data(raw: bytes, rp_id: str) -> None:
-    """Verify section 7.2, steps 15 to 17, and the backup flags of Level 3."""
+def _check_authenticator_data(raw: bytes, rp_id: str | None) -> None:
+    """Verify section 7.2, steps 15 to 17, and the backup flags of Level 3; see above for None."""
     try:
         data = AuthenticatorData(raw)
     except Exception as error:
@@ -159,7 +177,7 @@ def _check_authenticator_data(raw: bytes, rp_id: str) -> None:
         raise SignatureInvalid("authenticator data cannot be read") from error
     if data.has_extension_data() and not isinstance(data.extensions, Mapping):
         raise SignatureInvalid("authenticator data has extensions that are none")
-    if data.rp_id_hash != sha256(rp_id.encode()).digest():
+    if rp_id is not None and data.rp_id_hash != sha256(rp_id.encode()).digest():
         raise SignatureInvalid("the relying party is another one")
     if not data.is_user_present():
         raise SignatureInvalid("the user was not present")
