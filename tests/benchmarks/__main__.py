@@ -59,7 +59,7 @@ def main() -> None:
 
 def _run(built: House, scale: float, began: float) -> tuple[list[str], dict[str, Any]]:
     from tests.benchmarks import measure, result
-    from tests.benchmarks.cast import cast
+    from tests.benchmarks.cast import cast, operators
 
     approvals, roles, burst, parts = (
         max(measure.LEAST, round(n * scale)) for n in (APPROVALS, ROLES, BURST, PARTS)
@@ -67,7 +67,8 @@ def _run(built: House, scale: float, began: float) -> tuple[list[str], dict[str,
     names = _make_roles(built, roles)
     role_jobs = [measure.role_job(name) for name in names]
     noops = [measure.noop_job(number) for number in range(approvals + burst + parts)]
-    everybody = cast([(job.kind, job.locator) for job in [*role_jobs, *noops]])
+    login = operators(built.installation.login_url("operator"))
+    everybody = cast([(job.kind, job.locator) for job in [*role_jobs, *noops]], login)
     built.approvers.write_bytes(everybody.approvers_file())
     built.start_web()
     built.start_bare()

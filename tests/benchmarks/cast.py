@@ -1,15 +1,20 @@
-"""The benchmark's people and inventory, made through the services with the web login: alice and
-bob, an agent, and an inventory with one service and many targets.
+"""The benchmark's people and inventory, made through the services: alice and bob, an agent, and an
+inventory with one service and many targets. People and rights are made with the operators' login,
+all else with the web's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connections
 
+from hitlportal import env
 from hitlportal.demo.people.passkey import SoftPasskey
 from remediation.domain import b64url
 from remediation.domain.gate.approvers import Approver, Approvers
@@ -21,6 +26,13 @@ from remediation.services.reporting import agents
 
 PASSWORD = "only for the benchmark"
 CLUSTER = "ledger"
+GROUPS = {
+    "alice": "security",
+    "bob": "service_owner",
+    "dave": "",
+    "irene": accounts.INVENTORY_EDITOR,
+    "eve": accounts.AGENT_ADMIN,
+}
 
 
 @dataclass(frozen=True)
@@ -58,36 +70,64 @@ class Cast:
         return Approvers((self.alice.approver(), self.bob.approver())).dump()
 
 
-def cast(targets: list[tuple[str, str]]) -> Cast:
+Login = Callable[[], AbstractContextManager[None]]
+
+
+def operators(url: str) -> Login:
+    """Return what acts with the operators' login: another connection replaces the default one."""
+
+    @contextmanager
+    def acting() -> Iterator[None]:
+        connections.databases.setdefault(
+            "operator", {**connections.databases["default"], **env.postgres(url)}
+        )
+        before = connections["default"]
+        connections["default"] = connections["operator"]
+        try:
+            yield
+        finally:
+            connections["default"].close()
+            connections["default"] = before
+
+    return acting
+
+
+def cast(targets: list[tuple[str, str]], operating: Login) -> Cast:
     """Make the people, and every (kind, locator) in the inventory with a service that uses it.
 
     An inventory that a person wrote this week is the most expensive one to check: each guard
     looks for loosening by that person.
     """
-    alice, bob = _person("alice", "security"), _person("bob", "service_owner")
-    dave, irene = _person("dave", ""), _person("irene", accounts.INVENTORY_EDITOR)
-    eve = _person("eve", accounts.AGENT_ADMIN)
+    with operating():
+        codes = {name: _account(name, group) for name, group in GROUPS.items()}
+    alice, bob, dave, irene, eve = (_person(name, codes[name]) for name in GROUPS)
     agent = agents.create(actor=eve.actor, name="benchmark", owner_person=dave.user.person)
     _, token = agents.issue_token(actor=eve.actor, agent_id=agent.pk)
     service_id = _inventory(irene, targets)
-    for someone in (alice, bob):
-        _let_review(someone.user.person, service_id)
+    with operating():
+        for someone in (alice, bob):
+            _let_review(someone.user.person, service_id)
     return Cast(alice, bob, token)
 
 
-def _person(name: str, group: str) -> Person:
+def _account(name: str, group: str) -> str:
+    """Make the account; return the code with which its person enrols."""
     facts = accounts.PersonFacts(groups=frozenset({group} if group else ()))
-    user = accounts.create(actor=operator(), username=name, facts=facts)
+    accounts.create(actor=operator(), username=name, facts=facts)
+    return enroll.invite(actor=operator(), username=name)
+
+
+def _person(name: str, code: str) -> Person:
     passkey, challenge = SoftPasskey.create(), bytes(32)
     enroll.redeem(
         username=name,
-        code=enroll.invite(actor=operator(), username=name),
+        code=code,
         password=PASSWORD,
         name="software",
         credential=passkey.registration(challenge, settings.RP_ID, settings.ORIGIN),
         challenge=challenge,
     )
-    return Person(User.objects.get(pk=user.pk), passkey, group)
+    return Person(User.objects.get(username=name), passkey, GROUPS[name])
 
 
 def _inventory(editor: Person, targets: list[tuple[str, str]]) -> int:

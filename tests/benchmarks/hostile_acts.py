@@ -13,7 +13,7 @@ from audit.tlog.canonical import Json, encode
 from hitlportal.demo.servers.ports import LOOPBACK
 from remediation.models import Proposal
 from tests.benchmarks import door, measure
-from tests.benchmarks.cast import PASSWORD, Cast, cast
+from tests.benchmarks.cast import PASSWORD, Cast, cast, operators
 from tests.benchmarks.house import House
 
 PATIENCE_S = 120.0
@@ -35,7 +35,8 @@ class Acts:
         for phase in phases:
             for number in range(rounds):
                 names += [one for name in _names(phase, number) for one in name]
-        people = cast([("test.target", f"test.target:{name}") for name in names])
+        targets = [("test.target", f"test.target:{name}") for name in names]
+        people = cast(targets, operators(house.installation.login_url("operator")))
         house.approvers.write_bytes(people.approvers_file())
         return cls(house, people, phases, rounds)
 

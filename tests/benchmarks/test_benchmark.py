@@ -21,12 +21,12 @@ from tests.conftest import AsLogin
 
 
 @pytest.mark.django_db
-def test_the_benchmarks_people_and_inventory_can_be_made_with_the_web_login(
+def test_the_benchmarks_people_and_inventory_can_be_made_with_the_real_logins(
     as_login: AsLogin,
 ) -> None:
     job = measure.noop_job(1)
     with as_login("hitl_web"):
-        made = cast.cast([(job.kind, job.locator)])
+        made = cast.cast([(job.kind, job.locator)], lambda: as_login("hitl_operator"))
         assert authorize.roles(made.alice.user) == {"security"}
     people = json.loads(made.approvers_file())["approvers"]
     assert {UUID(entry["person"]) for entry in people} == {

@@ -21,6 +21,7 @@ from pytest import MonkeyPatch
 from hitlportal.demo import seed, story
 from hitlportal.demo.agent.analyse import analyse, analyse_log
 from hitlportal.demo.play import leak_scanner
+from hitlportal.demo.run import SEEDED
 from hitlportal.demo.servers import ledger, private
 from hitlportal.demo.servers.cloud import Cloud
 from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, TICKET, Ledger
@@ -32,7 +33,7 @@ from remediation.services.actors import AgentActor
 from remediation.services.inventory import facts as inventory
 from remediation.services.reporting import submit
 from tests.executors import install
-from tests.factories import WEB
+from tests.factories import OPERATORS, WEB
 from tests.flows.world import World, acts
 from tests.log_part import LogPart
 from tests.servers import Addresses
@@ -127,12 +128,13 @@ class DemoWorld:
         (world.directory / "targets.toml").write_text(made.targets, encoding="utf-8")
         tokens = world.directory / "agents"
         tokens.mkdir()
-        with MonkeyPatch.context() as patch, acts(WEB), transaction.atomic():
+        with MonkeyPatch.context() as patch:
             patch.setitem(os.environ, "DEMO_TOKENS", str(tokens))
             patch.setitem(os.environ, "DEMO_API_TOKEN", f"oauth.token:{story.ISSUER}/{'0' * 64}")
-            seed.create_data()
-            seed.import_shop()
-            seed.give_rights_on_imported()
+            patch.setitem(os.environ, "DEMO_IMPORT", "1")
+            for stage, process in SEEDED.items():
+                with acts(f"hitl_{process}"), transaction.atomic():
+                    seed.STAGES[stage]()
 
     def person(self, name: str) -> m.User:
         return m.User.objects.get(username=name)
@@ -188,6 +190,7 @@ class DemoWorld:
                 )
                 inventory.add_service(actor=author, name=f"{LONG}-{number}", facts=facts)
                 seed.add_need(author, f"{LONG}-{number}", locator)
+        with acts(OPERATORS), transaction.atomic():
             seed.give_rights_on_imported()
         content = "{" + ", ".join(f'"entry {n}": "{LONG} {n}"' for n in range(800)) + "}"
         digest = sha256(content.encode()).hexdigest()

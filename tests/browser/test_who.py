@@ -8,7 +8,7 @@ from remediation.services.people import object_rights
 from remediation.services.people.object_rights import Place
 from tests import factories
 from tests.browser.conftest import Come
-from tests.factories import WEB
+from tests.factories import OPERATORS
 from tests.flows.world import World, acts
 
 
@@ -19,8 +19,7 @@ def test_a81_from_the_review_page_to_who_is_missing(world: World, come: Come) ->
     visitor.page.get_by_role("link", name="Who can decide, who cannot and why").click()
     visitor.page.get_by_role("heading", name="Who can decide").wait_for()
     visitor.shoot("who-proposal")
-    with acts(WEB):
-        world.people["bob"].user.userobjectpermission_set.all().delete()
+    world.people["bob"].user.userobjectpermission_set.all().delete()
     visitor.page.reload()
     visitor.page.get_by_text("Nobody can fill:").wait_for()
     visitor.shoot("who-proposal-missing")
@@ -28,8 +27,8 @@ def test_a81_from_the_review_page_to_who_is_missing(world: World, come: Come) ->
 
 def test_a_person_and_a_service_answer_who_can_do_what(world: World, come: Come) -> None:
     admin = factories.person("ada", roles=["user_admin"])
-    with acts(WEB):
-        m.User.objects.filter(pk=admin.user.pk).update(is_staff=True)
+    m.User.objects.filter(pk=admin.user.pk).update(is_staff=True)
+    with acts(OPERATORS):
         for place in (Place("team", "team"), Place("environment", "production")):
             object_rights.set_right_on(
                 actor=ProcessActor("operator:test"), place=place, right="review_service",

@@ -270,13 +270,13 @@ def test_shell_scripts_have_valid_syntax(script: str) -> None:
 
 def test_hitlportal_as_hands_over_environment_and_credentials(tmp_path: Path) -> None:
     etc, programs = tmp_path / "etc", tmp_path / "bin"
-    (etc / "credentials" / "web").mkdir(parents=True)
+    (etc / "credentials" / "operator").mkdir(parents=True)
     programs.mkdir()
-    (etc / "web.env").write_text("# a comment\nHITL_PROCESS=web\n")
-    secret = etc / "credentials" / "web" / "HITL_SECRET_KEY"
+    (etc / "operator.env").write_text("# a comment\nHITL_PROCESS=operator\n")
+    secret = etc / "credentials" / "operator" / "HITL_DATABASE_URL"
     secret.write_text("x")
     program = programs / "hitlportal"
-    program.write_text('#!/bin/sh\necho "$HITL_PROCESS $HITL_SECRET_KEY_FILE $*"\n')
+    program.write_text('#!/bin/sh\necho "$HITL_PROCESS $HITL_DATABASE_URL_FILE $*"\n')
     program.chmod(0o755)
     told = subprocess.run(
         ["sh", str(DEPLOY / "bin" / "hitlportal-as"), "operator", "person", "add", "alice smith"],

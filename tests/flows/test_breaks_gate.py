@@ -390,13 +390,12 @@ def test_h02_an_entry_that_was_rolled_back_to_a_savepoint_serves_nothing(world: 
 
 
 def test_h03_a_group_renamed_to_an_approver_role_gives_no_key(world: World) -> None:
-    """hitl_web renames a group, adds itself and signs: counted, but the gate refuses."""
+    """A group is renamed past the guard of power, and signs: counted, but the gate refuses."""
     world.people["mallory"].user.groups.clear()
-    with factories.acting(WEB):
-        Group.objects.filter(name="security").update(name="was_security")
-        made = Group.objects.create(name="mine")
-        made.user_set.add(*(world.people[name].user for name in ("mallory", "alice")))
-        Group.objects.filter(pk=made.pk).update(name="security")
+    Group.objects.filter(name="security").update(name="was_security")
+    made = Group.objects.create(name="mine")
+    made.user_set.add(*(world.people[name].user for name in ("mallory", "alice")))
+    Group.objects.filter(pk=made.pk).update(name="security")
     proposal_id = world.in_review()
     world.decide("mallory", proposal_id)
     world.decide("bob", proposal_id)

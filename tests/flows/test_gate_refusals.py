@@ -94,14 +94,13 @@ def test_a16_a_reviewer_who_is_lost_between_approval_and_execution(
 ) -> None:
     proposal_id = world.approved()
     bob = world.people["bob"].user
-    with factories.acting(WEB):
-        if change == "deactivated":
-            bob.is_active = False
-            bob.save()
-        elif change == "lost_the_group":
-            bob.groups.clear()
-        else:
-            UserObjectPermission.objects.filter(user=bob).delete()
+    if change == "deactivated":
+        bob.is_active = False
+        bob.save()
+    elif change == "lost_the_group":
+        bob.groups.clear()
+    else:
+        UserObjectPermission.objects.filter(user=bob).delete()
     refused(world, proposal_id, "reviewer_lost", "in_review")
 
 

@@ -20,7 +20,7 @@ from remediation.services.execution import export_bundle as service
 from remediation.services.execution.run import Run
 from tests import factories
 from tests.domain import record
-from tests.factories import WEB, WORKER, Person
+from tests.factories import WORKER, Person
 from tests.flows.conftest import MakeWorld
 from tests.flows.world import World, acts
 
@@ -275,7 +275,7 @@ def test_a16_who_lost_the_role_meanwhile_halts_nothing(
     alice: Person = world.people["alice"]
 
     def leave() -> None:
-        with factories.acting(WEB):
+        with factories.as_owner():
             alice.user.groups.clear()
         with pytest.raises(errors.NoSuchObject):
             stop(world, "alice", proposal_id)

@@ -397,7 +397,7 @@ def test_who_lost_the_right_between_starting_and_signing_halts_nothing(
     def leave() -> None:
         with acts(WEB):
             started = halt.start(actor=lena, proposal_id=proposal_id, decision="undo", reason=WHY)
-        with factories.acting(WEB):
+        with factories.as_owner():
             lena.groups.clear()
         with acts(WEB), pytest.raises(errors.NoSuchObject):
             halt.sign(

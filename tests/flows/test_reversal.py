@@ -158,8 +158,7 @@ def test_a_reversal_is_refused_after_its_proposer_lost_access(world: KeyWorld) -
     world.assess(new)
     world.decide("mallory", new)
     world.decide("bob", new)
-    with factories.acting(WEB):
-        world.people["alice"].user.groups.clear()
+    world.people["alice"].user.groups.clear()
     world.execute(new)
     assert (world.state_of(new), world.status()) == ("refused", "Inactive")
     assert world.refusals(new) == ["proposer_lost"]

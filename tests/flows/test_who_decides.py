@@ -65,8 +65,7 @@ def test_an_owner_of_each_team_on_the_payment_path_is_asked(world: World) -> Non
 def test_a_right_that_is_lost_after_the_approval_stops_the_run(world: World) -> None:
     shared_by_two_teams(world)
     proposal_id = world.approved()
-    with acts(WEB):
-        world.people["bob"].user.userobjectpermission_set.all().delete()
+    world.people["bob"].user.userobjectpermission_set.all().delete()
     world.execute(proposal_id)
     assert world.calls() == []
     assert world.refusals(proposal_id) == ["reviewer_lost"]
@@ -79,8 +78,7 @@ def told(proposal_id: UUID) -> dict[UUID, str]:
 
 def test_a81_a_proposal_that_nobody_can_decide_is_told_at_once(world: World) -> None:
     leads = [factories.person(roles=[role]) for role in ("lead", "user_admin")]
-    with acts(WEB):
-        User.objects.filter(person=world.people["bob"].id).update(is_active=False)
+    User.objects.filter(person=world.people["bob"].id).update(is_active=False)
     proposal_id = world.in_review()
     found = told(proposal_id)
     assert set(found) == {someone.id for someone in leads}
@@ -93,8 +91,7 @@ def test_a81_a_proposal_that_nobody_can_decide_is_told_at_once(world: World) -> 
 def test_a81_whoever_administers_people_learns_nothing_of_the_incident(world: World) -> None:
     """A81: he is to give a right. The pages show him neither plan nor incident, so no mail does."""
     lead, admin = (factories.person(roles=[role]) for role in ("lead", "user_admin"))
-    with acts(WEB):
-        User.objects.filter(person=world.people["bob"].id).update(is_active=False)
+    User.objects.filter(person=world.people["bob"].id).update(is_active=False)
     proposal_id = world.in_review()
     rows = Telling.objects.filter(proposal=proposal_id, kind=Kind.NOBODY_CAN_DECIDE)
     with acts("hitl_worker"):

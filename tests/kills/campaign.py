@@ -98,7 +98,10 @@ class Campaign:
     ):
         self._stack, self._patience, self._at_once = stack, patience, at_once
         self._roles = {one.number: role_names(one.number) for one in scenarios}
-        self._people = people = People([role for roles in self._roles.values() for role in roles])
+        self._people = people = People(
+            [role for roles in self._roles.values() for role in roles],
+            stack.installation.login_url("operator"),
+        )
         stack.approvers.write_bytes(people.cast.approvers_file())
         self._waiting = deque(Run(one, self._roles[one.number], stack, people) for one in scenarios)
         self._all = list(self._waiting)

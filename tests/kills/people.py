@@ -49,8 +49,9 @@ def abilities() -> Abilities:
 class People:
     """alice (security) and bob (service_owner) approve; alice halts."""
 
-    def __init__(self, roles: Sequence[str]) -> None:
-        self.cast: Cast = cast.cast([("postgres.role", locator(role)) for role in roles])
+    def __init__(self, roles: Sequence[str], operators_url: str) -> None:
+        targets = [("postgres.role", locator(role)) for role in roles]
+        self.cast: Cast = cast.cast(targets, cast.operators(operators_url))
         token = m.AgentToken.objects.select_related("agent").get()
         self._agent = AgentActor(token.agent_id, token.pk, token.agent.name)
 

@@ -263,11 +263,10 @@ def test_people_can_reverse_a_run_of_a_suspended_agent(world: World) -> None:
 def test_a16_the_proposer_must_stay_active_until_the_reversal_runs(world: World, how: str) -> None:
     new = undone(world)
     alice = world.people["alice"].user
-    with acting(WEB):
-        if how == "inactive":
-            m.User.objects.filter(pk=alice.pk).update(is_active=False)
-        else:
-            alice.groups.clear()
+    if how == "inactive":
+        m.User.objects.filter(pk=alice.pk).update(is_active=False)
+    else:
+        alice.groups.clear()
     assert freshness(new) == "proposer_lost"
 
 
@@ -276,8 +275,7 @@ def test_a16_the_proposer_must_stay_active_until_the_reversal_is_approved(world:
     suspend(world)
     new = propose(world, "alice", old.pk)
     world.assess(new)
-    with acting(WEB):
-        world.people["alice"].user.groups.clear()
+    world.people["alice"].user.groups.clear()
     with pytest.raises(errors.ProposerLost):
         world.decide("bob", new)
     # Dissent is always accepted.
@@ -286,8 +284,7 @@ def test_a16_the_proposer_must_stay_active_until_the_reversal_is_approved(world:
 
 def test_a11_a_person_without_a_role_cannot_propose_a_reversal(world: World) -> None:
     old = succeeded(world, {"a": True})
-    with acting(WEB):
-        m.User.objects.filter(pk=world.people["alice"].user.pk).update(is_active=False)
+    m.User.objects.filter(pk=world.people["alice"].user.pk).update(is_active=False)
     world.people["alice"].user.refresh_from_db()
     with pytest.raises(errors.NoSuchObject):
         propose(world, "alice", old.pk)
@@ -361,8 +358,7 @@ def test_a16_the_guard_checks_the_proposer_when_the_service_does_not(
     suspend(world)
     new = propose(world, "alice", old.pk)
     world.assess(new)
-    with acting(WEB):
-        world.people["alice"].user.groups.clear()
+    world.people["alice"].user.groups.clear()
     monkeypatch.setattr(report_agent, "check_proposer", lambda proposal: None)
     with pytest.raises(errors.ProposerLost):
         world.decide("bob", new)
@@ -392,8 +388,7 @@ def test_a_reversal_whose_proposer_left_does_not_block_another(world: World) -> 
     """A16: nobody can approve it any more, so the next person gets a new one."""
     old = succeeded(world, {"a": True})
     first = propose(world, "alice", old.pk)
-    with acting(WEB):
-        world.people["alice"].user.groups.clear()
+    world.people["alice"].user.groups.clear()
     second = propose(world, "mallory", old.pk)
     assert second != first
     assert propose(world, "mallory", old.pk) == second

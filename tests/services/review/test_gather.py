@@ -26,18 +26,15 @@ def world(
 
 
 def leave(someone: Person) -> None:
-    with factories.acting("hitl_web"):
-        type(someone.user).objects.filter(pk=someone.user.pk).update(is_active=False)
+    type(someone.user).objects.filter(pk=someone.user.pk).update(is_active=False)
 
 
 def lose_role(someone: Person) -> None:
-    with factories.acting("hitl_web"):
-        someone.user.groups.clear()
+    someone.user.groups.clear()
 
 
 def lose_right(someone: Person) -> None:
-    with factories.acting("hitl_web"):
-        UserObjectPermission.objects.filter(user=someone.user).delete()
+    UserObjectPermission.objects.filter(user=someone.user).delete()
 
 
 def take_other_roles(someone: Person) -> None:

@@ -23,12 +23,11 @@ def adam(db: None) -> Person:
 
 def newcomer(name: str, *roles: str) -> m.User:
     """An account as an administrator makes it: nobody can sign in to it yet."""
-    with factories.acting(factories.WEB):
-        user = m.User(username=name)
-        user.set_unusable_password()
-        user.save(force_insert=True)
-        for role in roles:
-            factories.join(user, role)
+    user = m.User(username=name)
+    user.set_unusable_password()
+    user.save(force_insert=True)
+    for role in roles:
+        factories.join(user, role)
     return user
 
 

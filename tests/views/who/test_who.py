@@ -9,7 +9,7 @@ from remediation.services.actors import ProcessActor
 from remediation.services.people import object_rights
 from remediation.services.people.object_rights import Place
 from tests import factories
-from tests.factories import WEB
+from tests.factories import OPERATORS
 from tests.flows.world import World, acts
 from tests.views.conftest import BrowserOf
 
@@ -33,8 +33,7 @@ def test_a81_the_page_says_who_is_missing_also_when_a_right_is_lost_later(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     lead = factories.person(roles=["lead"])
-    with acts(WEB):
-        world.people["bob"].user.userobjectpermission_set.all().delete()
+    world.people["bob"].user.userobjectpermission_set.all().delete()
     page = browser_of(lead).get("who_proposal", proposal_id).content.decode()
     assert "Nobody can fill: service owner" in " ".join(page.replace("</h2>", " ").split())
     assert "has no right to review an affected service" in page
@@ -71,8 +70,7 @@ def test_a_service_says_who_may_decide_and_which_role_is_missing(
     page = browser_of(bob).get("who_service", service.pk).content.decode()
     assert world.people["alice"].user.username in page
     assert "Nobody active with the role" not in page
-    with acts(WEB):
-        User.objects.exclude(pk=bob.user.pk).update(is_active=False)
+    User.objects.exclude(pk=bob.user.pk).update(is_active=False)
     page = browser_of(bob).get("who_service", service.pk).content.decode()
     assert "“security”" in page
     assert browser_of(factories.person()).get("who_service", service.pk).status_code == 404
@@ -104,7 +102,7 @@ def test_a_right_by_team_is_on_the_page_of_the_person(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     carol = factories.person(roles=["service_owner"])
-    with acts(WEB):
+    with acts(OPERATORS):
         object_rights.set_right_on(
             actor=ProcessActor("operator:test"),
             place=Place("team", "team"),
